@@ -1,0 +1,448 @@
+"""What to watch while a GAN trains: samples, curves, a table, a bar; and checkpoints.
+
+Keras callbacks for `GAN.fit`; a batch of theirs is a step of the GAN. Each counts steps by itself from the step that
+the model had at the start, so none waits for the device except where it writes. All resume: what lies on disk from
+beyond the restored step is dropped, the rest is continued.
+
+    folder = "runs/dcgan"
+    gan.fit(..., callbacks=[History(folder), Checkpoint(f"{folder}/checkpoints"), SampleGrid(f"{folder}/samples")])
+"""
+
+import importlib.util
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tqdm.auto
+
+from ganlib import checkpoints, plots
+from ganlib.errors import InputError, TrainingDiverged
+from ganlib.files import cannot_write, history_text, make_folder, read_history, write_atomically
+
+_FOLD = 100  # pending logs are turned into numbers this often, so that they do not pile up on the device
+_GIF_FRAMES = 100  # a GIF of a long run takes as many of its pictures, evenly spaced
+
+
+class _EverySteps(keras.callbacks.Callback):
+    """Counts steps and calls `at(logs)` at every multiple of `every`.
+
+    Args:
+        every: Steps between calls; None: never.
+    """
+
+    def __init__(self, every: int | None):
+        super().__init__()
+        if every is not None and (
+            isinstance(every, bool) or not isinstance(every, (int, np.integer)) or every < 1
+        ):
+            raise InputError(
+                f"{type(self).__name__}(every={every!r}): expected a whole number of steps, 1 or more"
+            )
+        self.every = every
+        self.step = 0
+        self._before_epoch = 0
+
+    def set_model(self, model: keras.Model) -> None:
+        """Check, before anything is written, that the model counts its steps."""
+        for attribute in ("step", "images_seen"):
+            if not hasattr(model, attribute):
+                raise InputError(
+                    f"{type(self).__name__} cannot watch a {type(model).__name__}, which has no {attribute!r}; "
+                    "use it with ganlib.GAN and its models"
+                )
+        super().set_model(model)
+
+    def on_train_begin(self, logs=None):
+        self.step = self._before_epoch = int(self.model.step)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._before_epoch = self.step
+
+    def on_train_batch_end(self, batch, logs=None):
+        before, self.step = self.step, self._before_epoch + batch + 1
+        self.each(logs or {})
+        # Several steps may have passed (steps_per_execution), and have jumped over the multiple itself.
+        if self.every and self.step // self.every > before // self.every:
+            self.at()
+
+    def each(self, logs: dict[str, Any]) -> None:
+        """Called at every step, with its logs."""
+
+    def at(self) -> None:
+        """Called at every multiple of `every`, after `each`."""
+
+
+class History(_EverySteps):
+    """Writes history.csv: one row every so many steps.
+
+    Columns: step; kimg, thousands of distinct real images that D was shown; seconds of training so far, earlier
+    sessions included; images_per_second; then the mean of each log since the row before.
+
+    A kill leaves at most one torn last line, which the next start removes along with rows past the restored step.
+    The first row after a resume averages the steps since then only.
+
+    Args:
+        folder: The run's folder; the file is folder/history.csv.
+        every: Steps between rows; the last step has one in any case.
+
+    Raises:
+        InputError: `every` is below 1; the file is another run's (other columns), malformed, or cannot be written.
+    """
+
+    def __init__(self, folder: str | Path, every: int = 50):
+        super().__init__(every)
+        self.path = Path(folder) / "history.csv"
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin()
+        make_folder(self.path.parent)
+        columns = self._kept_rows()
+        self._columns = list(columns)
+        self._seconds = columns["seconds"][-1] if columns.get("seconds") else 0.0
+        self._images = int(self.model.images_seen)
+        self._now = time.perf_counter()
+        self._pending: list[dict] = []
+        self._sums: dict[str, float] = {}
+        self._count = 0
+
+    def _kept_rows(self) -> dict[str, list[float]]:
+        """The rows up to the restored step; the file is rewritten if that is not what it holds."""
+        if not self.path.exists() or not self.path.stat().st_size:
+            return {}
+        text = self.path.read_bytes()
+        if b"\n" not in text:  # killed while the header was written
+            write_atomically(self.path, "")
+            return {}
+        columns = read_history(self.path)
+        kept = [i for i, step in enumerate(columns["step"]) if step <= self.step]
+        columns = {name: [values[i] for i in kept] for name, values in columns.items()}
+        whole = history_text(columns)
+        if text.decode() != whole:
+            write_atomically(self.path, whole if kept else "")
+        return columns if kept else {}
+
+    def each(self, logs: dict[str, Any]) -> None:
+        """Keep the logs, as they are: turning them into numbers would wait for the device."""
+        if not self._columns:
+            self._columns = ["step", "kimg", "seconds", "images_per_second", *logs]
+            write_atomically(self.path, history_text({name: [] for name in self._columns}))
+        elif not self._count and not self._pending and set(logs) != set(self._columns[4:]):
+            raise InputError(
+                f"{self.path} has the columns {', '.join(self._columns[4:])}, this model logs {', '.join(logs)}; "
+                "choose another folder"
+            )
+        self._pending.append(logs)
+        if len(self._pending) >= _FOLD:
+            self._fold()
+
+    def _fold(self) -> None:
+        for logs in self._pending:
+            for name, value in logs.items():
+                self._sums[name] = self._sums.get(name, 0.0) + float(value)
+        self._count += len(self._pending)
+        self._pending = []
+
+    def at(self) -> None:
+        """Append a row, in one write."""
+        self._fold()
+        if not self._count:
+            return
+        now, images = time.perf_counter(), int(self.model.images_seen)
+        took = now - self._now
+        self._seconds += took
+        row = {
+            "step": self.step,
+            "kimg": images / 1000,
+            "seconds": self._seconds,
+            "images_per_second": (images - self._images) / max(took, 1e-9),
+        } | {name: total / self._count for name, total in self._sums.items()}
+        line = history_text({name: [row[name]] for name in self._columns}).splitlines(keepends=True)[1]
+        try:
+            with open(self.path, "a", encoding="utf-8", newline="") as file:
+                file.write(line)
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+        self._now, self._images = now, images
+        self._sums, self._count = {}, 0
+
+    def on_train_end(self, logs=None):
+        self.at()
+
+
+class Curves(_EverySteps):
+    """Draws losses and logits from history.csv into curves.png. Stands after `History` in the list of callbacks.
+
+    Args:
+        folder: The run's folder, the one given to `History`.
+        every: Steps between drawings; None: at the end only.
+    """
+
+    def __init__(self, folder: str | Path, every: int | None = None):
+        super().__init__(every)
+        self.folder = Path(folder)
+
+    def at(self) -> None:
+        """Draw, if there is a row yet."""
+        table = self.folder / "history.csv"
+        if not table.exists():
+            raise InputError(
+                f"{table} does not exist; put History({str(self.folder)!r}) before Curves in callbacks"
+            )
+        columns = read_history(table)
+        if columns["step"]:
+            plots.save_png(plots.curves(columns), self.folder / "curves.png")
+
+    def on_train_end(self, logs=None):
+        if self.step > 0:
+            self.at()
+
+
+class SampleGrid(_EverySteps):
+    """Draws samples of the same latents again and again: folder/step-00000500.png, and at the end one GIF of them.
+
+    Also draws before the first step and after the last. 2-D models give a scatter plot, on the same axes each time.
+    Pictures of steps beyond the restored one are removed at the start: the folder is one run's.
+
+    Args:
+        folder: Where the pictures go.
+        every: Steps between pictures.
+        n: Samples in a picture.
+        seed: Seed of the latents; no effect on the training.
+        truncation: As in `GAN.sample`.
+        gif: Whether to write folder/training.gif at the end, from all pictures on disk (at most 100, evenly spaced).
+        real: Points (m, 2) to draw behind those of a 2-D model, and to take the axes from.
+
+    Raises:
+        InputError: An argument is out of range, or the folder cannot be written.
+        TrainingDiverged: The samples are not finite.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        every: int = 500,
+        n: int = 64,
+        seed: int = 0,
+        truncation: float | None = None,
+        gif: bool = True,
+        real: Any | None = None,
+    ):
+        super().__init__(every)
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+            raise InputError(f"SampleGrid(n={n!r}): expected a whole number of samples, 1 or more")
+        self.folder = Path(folder)
+        self.n, self.seed, self.truncation, self.gif = n, seed, truncation, gif
+        self.real = None if real is None else np.asarray(real)
+        reach = 3.0 if real is None else 1.25 * float(np.abs(self.real).max())
+        self._limits = (-reach, reach)
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin()
+        make_folder(self.folder)
+        for path in self.pictures():
+            if _step_of(path) > self.step:
+                path.unlink()
+        self.at()
+
+    def at(self) -> None:
+        """Draw the picture of this step, unless a resumed run finds it drawn."""
+        path = self.folder / f"step-{self.step:08d}.png"
+        if path.exists() and self.step > 0:
+            return
+        samples = self.model.sample(self.n, truncation=self.truncation, seed=self.seed)
+        if not np.isfinite(samples).all():
+            raise TrainingDiverged(
+                f"step {self.step}: the samples are not finite; lower the learning rate and resume from "
+                f"{getattr(self.model, 'last_checkpoint', None) or 'the start'}"
+            )
+        if samples.ndim == 2:
+            picture = plots.points(self.real, samples, limits=self._limits, title=f"step {self.step:,}")
+        else:
+            picture = np.clip(
+                samples, -1, 1
+            )  # a generator without tanh may reach beyond; that is no reason to stop
+        plots.save_png(picture, path)
+
+    def on_train_end(self, logs=None):
+        self.at()
+        if self.gif:
+            frames = self.pictures()
+            chosen = np.unique(
+                np.linspace(0, len(frames) - 1, min(len(frames), _GIF_FRAMES)).round().astype(int)
+            )
+            plots.save_gif([frames[i] for i in chosen], self.folder / "training.gif")
+
+    def pictures(self) -> list[Path]:
+        """The pictures on disk, oldest step first."""
+        return sorted((path for path in self.folder.glob("step-*.png") if _step_of(path) >= 0), key=_step_of)
+
+
+class Checkpoint(_EverySteps):
+    """Saves the whole state with `ganlib.checkpoints.save`, every so many steps and at the end.
+
+    `fit` ends in order on Ctrl-C and SIGTERM, so the end includes those.
+
+    Args:
+        folder: Folder of checkpoints.
+        every_steps: Steps between them.
+        keep: How many of the latest to keep.
+
+    Raises:
+        InputError: An argument is below 1; or the folder holds later steps than the model's, which would be lost.
+        CheckpointError: It cannot be written.
+    """
+
+    def __init__(self, folder: str | Path, every_steps: int = 500, keep: int = 3):
+        super().__init__(every_steps)
+        if isinstance(keep, bool) or not isinstance(keep, (int, np.integer)) or keep < 1:
+            raise InputError(f"Checkpoint(keep={keep!r}): expected a whole number, 1 or more")
+        self.folder, self.keep = Path(folder), keep
+        self._saved: int | None = None
+
+    def set_model(self, model: keras.Model) -> None:
+        """Refuse, before any callback has begun, to write among the checkpoints of a run that went further."""
+        super().set_model(model)
+        latest = checkpoints.latest(self.folder)
+        step = int(model.step)
+        if latest is not None and _step_of(latest) > step:
+            raise InputError(
+                f"{self.folder} holds a checkpoint of step {_step_of(latest)}, the model is at step {step}; call "
+                f"ganlib.checkpoints.restore(gan, {str(self.folder)!r}) first, or choose another folder"
+            )
+
+    def at(self) -> None:
+        """Save, once a step."""
+        if self._saved != self.step:
+            checkpoints.save(self.model, self.folder, keep=self.keep)
+            self._saved = self.step
+
+    def on_train_end(self, logs=None):
+        if self.step > 0:
+            self.at()
+
+
+class ProgressBar(_EverySteps):
+    """One bar over all steps of the run, with the time left, images/s and the losses.
+
+    It moves twice a second in a terminal or a notebook, twice a minute in a log file; only then are losses read.
+    """
+
+    def __init__(self):
+        super().__init__(None)
+        self.bar = None
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin()
+        steps, epochs = self.params.get("steps"), self.params.get("epochs")
+        self._pause = 0.5 if sys.stderr.isatty() or "ipykernel" in sys.modules else 30.0
+        self.bar = tqdm.auto.tqdm(
+            total=self.step + steps * epochs if steps else None,
+            initial=self.step,
+            unit="step",
+            dynamic_ncols=True,
+            mininterval=0,
+            bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} steps [{elapsed}<{remaining}{postfix}]",
+        )
+        self._last, self._images = time.monotonic(), int(self.model.images_seen)
+
+    def each(self, logs: dict[str, Any]) -> None:
+        """Move the bar if it is time to."""
+        now = time.monotonic()
+        if now - self._last < self._pause:
+            return
+        images = int(self.model.images_seen)
+        shown = {"images/s": f"{(images - self._images) / (now - self._last):.0f}"}
+        for name, short in (("discriminator_loss", "D"), ("generator_loss", "G")):
+            if name in logs:
+                shown[short] = f"{float(logs[name]):.3g}"
+        self.bar.set_postfix(shown, refresh=False)
+        self.bar.update(self.step - self.bar.n)
+        self._last, self._images = now, images
+
+    def on_train_end(self, logs=None):
+        self.close()
+
+    def close(self) -> None:
+        """Draw the last state, without timings (so that a notebook's stored output is the same next time), and end.
+
+        `GAN.fit` calls this when training breaks off, too.
+        """
+        if self.bar is None:
+            return
+        self.bar.bar_format = "{l_bar}{bar}| {n_fmt}/{total_fmt} steps"
+        self.bar.set_postfix_str("", refresh=False)
+        self.bar.n = self.step
+        self.bar.refresh()
+        self.bar.close()
+        self.bar = None
+
+
+class TensorBoard(_EverySteps):
+    """Writes the logs, and a grid of samples, for `tensorboard --logdir folder`.
+
+    Args:
+        folder: Folder of event files.
+        every: Steps between values.
+        images_every: Steps between grids.
+        n: Samples in a grid.
+        seed: Seed of their latents.
+
+    Raises:
+        InputError: The package `tensorboard` is not installed, or an argument is below 1.
+    """
+
+    def __init__(
+        self, folder: str | Path, every: int = 50, images_every: int = 500, n: int = 64, seed: int = 0
+    ):
+        super().__init__(every)
+        if importlib.util.find_spec("tensorboard") is None:
+            raise InputError(
+                "TensorBoard needs the package tensorboard, which is missing; pip install tensorboard"
+            )
+        if (
+            isinstance(images_every, bool)
+            or not isinstance(images_every, (int, np.integer))
+            or images_every < 1
+        ):
+            raise InputError(
+                f"TensorBoard(images_every={images_every!r}): expected a whole number, 1 or more"
+            )
+        self.folder, self.images_every, self.n, self.seed = Path(folder), images_every, n, seed
+        self._writer = None
+        self._logs: dict[str, Any] = {}
+        self._drawn = 0
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin()
+        self._writer = tf.summary.create_file_writer(str(make_folder(self.folder)))
+        self._drawn = self.step // self.images_every
+
+    def each(self, logs: dict[str, Any]) -> None:
+        """Keep the last step's logs; draw if it is time to."""
+        self._logs = logs
+        if self.step // self.images_every > self._drawn:
+            self._drawn = self.step // self.images_every
+            samples = self.model.sample(self.n, seed=self.seed)
+            if samples.ndim == 4:
+                pixels = plots.tile(np.clip(samples, -1, 1))
+                with self._writer.as_default(step=self.step):
+                    tf.summary.image("samples", pixels.reshape(1, *pixels.shape[:2], -1))
+
+    def at(self) -> None:
+        """Write the values of this step."""
+        with self._writer.as_default(step=self.step):
+            for name, value in self._logs.items():
+                tf.summary.scalar(name, value)
+
+    def on_train_end(self, logs=None):
+        self._writer.close()
+
+
+def _step_of(path: Path) -> int:
+    """The step in a name such as step-00000500.png; -1 if there is none."""
+    digits = path.name.removeprefix("step-").split(".")[0]
+    return int(digits) if digits.isdigit() else -1

@@ -1,0 +1,159 @@
+"""Files that are whole or absent: write beside, then rename; and the one CSV format of a run."""
+
+import csv
+import errno
+import io
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ganlib.errors import GanlibError, InputError
+
+# What another path, chosen by the user, would cure. Everything else (disk full, input/output error) is the machine's.
+_PATH_ERRORS = {
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
+
+
+def cannot_write(path: str | Path, error: OSError) -> GanlibError:
+    """The one-line error for an `OSError` met while writing `path`: InputError if another path would cure it."""
+    reason = error.strerror or str(error)
+    if error.errno in _PATH_ERRORS:
+        return InputError(f"cannot write {path}: {reason}; choose a folder that you can write to")
+    return GanlibError(
+        f"cannot write {path}: {reason}; free some space or choose another disk, then try again"
+    )
+
+
+def make_folder(path: str | Path) -> Path:
+    """Create a folder and its parents, and say so in one line if that is impossible.
+
+    Raises:
+        InputError: part of the path is a file, or may not be written.
+        GanlibError: the disk is full or broken.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    return path
+
+
+def write_atomically(path: str | Path, content: bytes | str) -> Path:
+    """Write `content` to `path` so that a reader, or a crash, sees the old file or the new one, never a part.
+
+    The temporary file is in the same folder (a rename across disks would not be atomic) and starts with a dot.
+
+    Args:
+        path: the file; its folder is created.
+        content: bytes, or text to be written as UTF-8.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: the path cannot be written (a file stands where a folder should be, no permission).
+        GanlibError: the disk is full or broken. In both cases nothing is left behind.
+    """
+    path = Path(path)
+    folder = make_folder(path.parent)
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's 0600 would keep a shared run folder private
+        os.replace(temporary, path)
+    except BaseException as error:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise cannot_write(path, error) from error
+        raise
+    return path
+
+
+def write_json(path: str | Path, value: Any) -> Path:
+    """Write `value` as indented JSON, atomically. Errors as in `write_atomically`."""
+    return write_atomically(path, json.dumps(value, indent=2) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        InputError: it is missing or not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; is this the right folder?") from error
+    except ValueError as error:
+        raise InputError(
+            f"{path} is not valid JSON ({error}); restore it from a copy, or start anew"
+        ) from error
+
+
+def read_history(path: str | Path) -> dict[str, list[float]]:
+    """Read a run's history.csv: column name -> values, one a row.
+
+    A last line that a kill tore off (no line end, or fields missing) is left out: the rows before it are whole.
+
+    Args:
+        path: the file, as `ganlib.callbacks.History` writes it: a header with the column `step`, then numbers.
+
+    Returns:
+        Columns in file order; empty lists if there is no row yet.
+
+    Raises:
+        InputError: it is missing, has no header, or a line other than the last is malformed.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {path}: {error}; a run folder of `ganlib train` has one") from error
+    lines = text.splitlines(keepends=True)
+    whole = [line for line in lines if line.endswith("\n")]
+    rows = list(csv.reader(whole))
+    if not rows or "step" not in rows[0]:
+        raise InputError(f"{path} has no header line with the column 'step'; delete it to start anew")
+    header, rows = rows[0], rows[1:]
+    table: list[list[float]] = []
+    for number, row in enumerate(rows, start=2):
+        try:
+            if len(row) != len(header):
+                raise ValueError
+            table.append([float(value) for value in row])
+        except ValueError:
+            if number == len(lines):
+                break
+            raise InputError(
+                f"{path}, line {number}: expected {len(header)} numbers, found {','.join(row)!r}; delete that line"
+            ) from None
+    return {name: [row[i] for row in table] for i, name in enumerate(header)}
+
+
+def history_text(columns: dict[str, list[float]]) -> str:
+    """The CSV text of `columns` (name -> values of equal length), header included. Inverse of `read_history`."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([f"{value:.9g}" for value in row] for row in zip(*columns.values(), strict=True))
+    return out.getvalue()
+
+
+def _umask() -> int:
+    """The process's umask; the only way to read it is to set it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
