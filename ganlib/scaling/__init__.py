@@ -1,1 +1,70 @@
+"""The same model on 1 or N replicas: strategies, and logical devices that stand in for real ones."""
 
+import re
+
+import tensorflow as tf
+
+from ganlib.errors import InputError
+
+
+def strategy(name: str = "none") -> tf.distribute.Strategy:
+    """The strategy called `name`; build and compile the model inside `strategy(...).scope()`.
+
+    Args:
+        name: "none": one device. "mirrored" or "mirrored:N": all GPUs, or N of them, of this machine; without GPUs, N
+            logical devices of the CPU, which show that the arithmetic is right, not how fast it is. "tpu" or
+            "tpu:ADDRESS": the TPU of this machine, or at an address.
+
+    Raises:
+        InputError: There is no such strategy, or this machine has not got the devices.
+    """
+    kind, _, argument = name.partition(":") if isinstance(name, str) else (name, "", "")
+    if kind == "none" and not argument:
+        return tf.distribute.get_strategy()
+    if kind == "mirrored" and re.fullmatch(r"[1-9]\d*|", argument):
+        return tf.distribute.MirroredStrategy(_devices(int(argument) if argument else None))
+    if kind == "tpu":
+        return _tpu(argument)
+    raise InputError(f"there is no strategy {name!r}: choose none, mirrored, mirrored:N, tpu or tpu:ADDRESS")
+
+
+def logical_devices(n: int) -> list[str]:
+    """Split the CPU into `n` logical devices, which behave as N GPUs would, and return their names.
+
+    Raises:
+        InputError: TensorFlow has already started with another number of devices.
+    """
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        raise InputError(f"n={n!r} logical devices: give an integer of at least 1")
+    cpus = tf.config.list_physical_devices("CPU")
+    try:
+        tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration() for _ in range(n)])
+    except RuntimeError as error:
+        names = [device.name for device in tf.config.list_logical_devices("CPU")]
+        if len(names) >= n:
+            return names[:n]
+        raise InputError(
+            f"{n} logical devices: TensorFlow has already started with {len(names)}; ask for them before the first "
+            "model or dataset is made (restart the kernel and run this cell first)"
+        ) from error
+    return [device.name for device in tf.config.list_logical_devices("CPU")]
+
+
+def _devices(n: int | None) -> list[str]:
+    gpus = [device.name for device in tf.config.list_logical_devices("GPU")] if tf.config.list_physical_devices("GPU") else []
+    if not gpus:
+        return logical_devices(n or 1)
+    if n is not None and n > len(gpus):
+        raise InputError(f"mirrored:{n}: this machine has {len(gpus)} GPUs; use mirrored:{len(gpus)} or fewer")
+    return gpus[:n]
+
+
+def _tpu(address: str) -> tf.distribute.Strategy:
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=address)
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (ValueError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"tpu{':' * bool(address)}{address}: no TPU answers ({reason}); use none or mirrored") from error
+    return tf.distribute.TPUStrategy(resolver)

@@ -1,0 +1,683 @@
+"""The two-player training step, on any tf.distribute strategy.
+
+A model is a composition: two networks, a game (`ganlib.losses`), optimisers, a number of D steps a G step, an EMA of G.
+A paper that changes the algorithm overrides one named method: `discriminator_step`, `generator_step`, `draw_latents`,
+`generate`, `finish_step`.
+"""
+
+import contextlib
+import inspect
+import math
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ganlib import losses
+from ganlib.errors import CheckpointError, InputError, TrainingDiverged
+from ganlib.layers import Dropout
+from ganlib.randomness import RandomStreams, key_of, normal, uniform
+
+_SAMPLE_BATCH = 250
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class GAN(keras.Model):
+    """Goodfellow et al. 2014: a generator and a discriminator that train each other (algorithm 1).
+
+    Images are float32 (batch, height, width, channels) in [-1, 1], latents float32 (batch, latent_dim), logits
+    (batch, 1). A step is one G update, after `n_critic` D updates on fresh real batches and fresh latents.
+
+    Args:
+        generator: Latents -> images (or points).
+        discriminator: Images -> logits.
+        loss: The game, or its name (`ganlib.losses`).
+        n_critic: D updates for each G update (k in algorithm 1).
+        ema_decay: Decay, per step, of the moving average of G's variables (batch-norm statistics included) that
+            `sample` uses; it starts at G's own initial values. None: `sample` uses G itself.
+        generator_optimizer: Template of the optimiser that `compile` makes for G.
+        discriminator_optimizer: Template of the optimiser that `compile` makes for D.
+        batch_size: Real images a D update sees, over all replicas; what `data.batch` should be given.
+        latent_distribution: "normal" (standard), or "uniform" on [-1, 1].
+        seed: Seed of the run. All random numbers of a step are a function of it, the step, the purpose, and the
+            global index of the sample.
+
+    Raises:
+        InputError: An argument is out of range, or a network draws random numbers that a resumed or a distributed run
+            could not draw again.
+    """
+
+    title: str = ""
+    authors: str = ""
+    year: int = 0
+    arxiv: str = ""
+    presets: dict[str, dict[str, Any]] = {}
+
+    def __new__(cls, *args, **kwargs):
+        """Note the arguments, defaults included, for `get_config`."""
+        gan = super().__new__(cls, *args, **kwargs)
+        bound = inspect.signature(cls.__init__).bind(gan, *args, **kwargs)
+        bound.apply_defaults()
+        arguments = dict(list(bound.arguments.items())[1:])
+        arguments.update(arguments.pop("kwargs", {}))
+        object.__setattr__(gan, "_arguments", arguments)
+        return gan
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        *,
+        loss: str | losses.Loss = "non_saturating",
+        n_critic: int = 1,
+        ema_decay: float | None = 0.999,
+        generator_optimizer: keras.optimizers.Optimizer | None = None,
+        discriminator_optimizer: keras.optimizers.Optimizer | None = None,
+        batch_size: int = 64,
+        latent_distribution: str = "normal",
+        seed: int = 0,
+        name: str | None = None,
+    ):
+        require_positive_integers(n_critic=n_critic, batch_size=batch_size)
+        if ema_decay is not None and not 0 <= ema_decay < 1:
+            raise InputError(f"ema_decay={ema_decay!r} is out of range: give a number in [0, 1), or None for no EMA")
+        if latent_distribution not in ("normal", "uniform"):
+            raise InputError(f"latent_distribution={latent_distribution!r}: choose 'normal' or 'uniform'")
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+            raise InputError(f"seed={seed!r} is not an integer: give one, for example 0")
+        super().__init__(name=name)
+        self.generator = generator
+        self.discriminator = discriminator
+        self.adversarial_loss = losses.get(loss)
+        self.n_critic = n_critic
+        self.ema_decay = ema_decay
+        self.batch_size = batch_size
+        self.latent_distribution = latent_distribution
+        self.seed = int(seed)
+        self.latent_dim = generator.input_shape[-1]
+        self.image_shape = tuple(generator.output_shape[1:])
+        if tuple(discriminator.input_shape[1:]) != self.image_shape:
+            raise InputError(
+                f"the generator makes {self.image_shape} and the discriminator takes "
+                f"{tuple(discriminator.input_shape[1:])}: give both the same resolution and channels"
+            )
+        self.ema_generator = generator if ema_decay is None else copy_of(generator)
+        self._optimizer_templates = (
+            generator_optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5, epsilon=1e-8),
+            discriminator_optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5, epsilon=1e-8),
+        )
+        self.streams = RandomStreams(self.seed)
+        self._bind_random_layers()
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+        self.images_seen = tf.Variable(0, dtype=tf.int64, trainable=False, name="images_seen")
+        self.last_checkpoint: Path | None = None
+        self._generate_function = None
+        self.built = True
+
+    # ---------------------------------------------------------------- players
+
+    def players(self) -> dict[str, keras.Model]:
+        """The networks that are trained, by name."""
+        return {"generator": self.generator, "discriminator": self.discriminator}
+
+    def updates(self) -> dict[str, Callable[[Any], dict[str, tf.Tensor]]]:
+        """For each player the method that updates it, and it alone, on a batch; in the order of a step."""
+        return {"discriminator": self.discriminator_step, "generator": self.generator_step}
+
+    def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """The optimiser of each player.
+
+        Raises:
+            InputError: The model is not compiled.
+        """
+        if not self.compiled:
+            raise InputError(f"{type(self).__name__} has no optimisers yet: call compile() first")
+        return {"generator": self.generator_optimizer, "discriminator": self.discriminator_optimizer}
+
+    def state(self) -> list[tf.Variable]:
+        """All that a resumed run needs, in a fixed order: networks, EMA, optimisers, step, images seen.
+
+        Random numbers and the position in the data are functions of seed and step.
+        """
+        networks = [*self.players().values()]
+        if self.ema_generator is not self.generator:
+            networks.append(self.ema_generator)
+        variables = [v.value for network in networks for v in network.variables]
+        variables += [v.value for optimizer in self.optimizers().values() for v in optimizer.variables]
+        return [*variables, self.step, self.images_seen]
+
+    # --------------------------------------------------------------- training
+
+    def compile(
+        self,
+        generator_optimizer: keras.optimizers.Optimizer | None = None,
+        discriminator_optimizer: keras.optimizers.Optimizer | None = None,
+        *,
+        jit_compile: bool = False,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+    ) -> None:
+        """Make the optimisers (the paper's, unless others are given) and choose how the step runs.
+
+        Args:
+            generator_optimizer: Of G.
+            discriminator_optimizer: Of D.
+            jit_compile: Compile the step with XLA. Slower on the CPU (measured), so off; try it on a GPU.
+            run_eagerly: Run Python line by line, for a debugger.
+            steps_per_execution: Steps a call of the train function; more than one pays for tiny models only.
+                Callbacks then run, and logs are seen, every so many steps.
+
+        Raises:
+            InputError: Both players share an optimiser, or XLA is asked for on several replicas.
+        """
+        require_positive_integers(steps_per_execution=steps_per_execution)
+        if generator_optimizer is not None and generator_optimizer is discriminator_optimizer:
+            raise InputError("generator_optimizer and discriminator_optimizer are one object: make one for each player")
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if jit_compile and replicas > 1:
+            raise InputError(f"jit_compile=True cannot wrap a step on {replicas} replicas: use jit_compile=False")
+        super().compile(
+            optimizer=None,
+            loss=None,
+            jit_compile=jit_compile,
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+        )
+        templates = self._optimizer_templates
+        with self.distribute_strategy.scope():
+            self.generator_optimizer = generator_optimizer or type(templates[0]).from_config(templates[0].get_config())
+            self.discriminator_optimizer = discriminator_optimizer or type(templates[1]).from_config(
+                templates[1].get_config()
+            )
+            for name, optimizer in self.optimizers().items():
+                optimizer.build(self.players()[name].trainable_variables)
+        self.train_function = None
+
+    def fit(
+        self,
+        x: tf.data.Dataset = None,
+        *,
+        steps_per_epoch: int | None = None,
+        epochs: int = 1,
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        verbose: str | int = "auto",
+        initial_epoch: int = 0,
+    ) -> keras.callbacks.History:
+        """Train for `epochs` times `steps_per_epoch` steps, from where the model is.
+
+        Args:
+            x: Batches of images, or of (images, labels). A dataset that ends is repeated. At step s of the run the
+                batches s * n_critic, s * n_critic + 1, ... of the dataset are used: a resumed run goes on in the data.
+            steps_per_epoch: G updates an epoch. Default: one pass over a dataset that ends.
+            epochs: Number of epochs.
+            callbacks: Keras callbacks; a batch of theirs is a step of ours.
+            verbose: 0 shows nothing, anything else a progress bar.
+            initial_epoch: Where to start counting epochs.
+
+        Returns:
+            Keras' history, the last step of each epoch.
+
+        Raises:
+            InputError: The batches do not fit the model, before anything is trained.
+            TrainingDiverged: A loss or a logit is not finite.
+            KeyboardInterrupt: After Ctrl-C, once the step was finished and the callbacks (checkpoints) have run.
+            SystemExit: The same after SIGTERM.
+        """
+        if not self.compiled:
+            self.compile()
+        dataset, passes = self._check_batches(x)
+        steps_per_epoch = steps_per_epoch or passes
+        if steps_per_epoch is None:
+            raise InputError("steps_per_epoch=None, but the dataset never ends: say how many steps an epoch has")
+        require_positive_integers(steps_per_epoch=steps_per_epoch, epochs=epochs)
+        callbacks = list(callbacks or [])
+        if verbose != 0:
+            from ganlib.callbacks import ProgressBar
+
+            callbacks.append(ProgressBar())
+        with stop_signals() as received:
+            history = super().fit(
+                dataset,
+                steps_per_epoch=steps_per_epoch,
+                epochs=epochs,
+                initial_epoch=initial_epoch,
+                callbacks=[_Guard(received), *callbacks],
+                verbose=0,
+                shuffle=False,
+            )
+        if signal.SIGINT in received:
+            raise KeyboardInterrupt
+        if received:
+            raise SystemExit(128 + received[0])
+        return history
+
+    def train_step(self, batches: Sequence[Any]) -> dict[str, tf.Tensor]:
+        """Algorithm 1: D's updates, one a batch, then G's. Runs on each replica with its share of the batches."""
+        images, _ = self.split_batch(batches[0])
+        local_batch = batch_size_of(images)
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        logs = {}
+        with self.streams.at(self.step, replica * local_batch):
+            for i, batch in enumerate(batches):
+                with self.streams.scope(f"discriminator/{i}"):
+                    logs.update(self.discriminator_step(batch))
+            with self.streams.scope("generator"):
+                logs.update(self.generator_step(batches[-1]))
+        return logs
+
+    def discriminator_step(self, batch: Any) -> dict[str, tf.Tensor]:
+        """One update of D on real `batch` and as many fresh samples of G."""
+        real, _ = self.split_batch(batch)
+        fake = self.generate(batch_size_of(real))
+        with tf.GradientTape() as tape:
+            with self.streams.scope("real"):
+                real_logits = self.discriminator(real, training=True)
+            with self.streams.scope("fake"):
+                fake_logits = self.discriminator(fake, training=True)
+            real_loss, fake_loss = self.adversarial_loss.discriminator(real_logits, fake_logits)
+            loss = real_loss + fake_loss
+        self.minimize("discriminator", loss, tape)
+        return {
+            "discriminator_loss": loss,
+            "real_loss": real_loss,
+            "fake_loss": fake_loss,
+            "real_logits": tf.reduce_mean(real_logits),
+            "fake_logits": tf.reduce_mean(fake_logits),
+        }
+
+    def generator_step(self, batch: Any) -> dict[str, tf.Tensor]:
+        """One update of G on as many fresh latents as `batch` has images."""
+        real, _ = self.split_batch(batch)
+        with tf.GradientTape() as tape:
+            fake = self.generate(batch_size_of(real))
+            with self.streams.scope("fake"):
+                fake_logits = self.discriminator(fake, training=True)
+            loss = self.adversarial_loss.generator(fake_logits)
+        self.minimize("generator", loss, tape)
+        return {"generator_loss": loss}
+
+    def generate(self, n: int | tf.Tensor) -> tf.Tensor:
+        """`n` samples of G in training mode, from fresh latents."""
+        with self.streams.scope("generate"):
+            return self.generator(self.draw_latents(n), training=True)
+
+    def draw_latents(self, n: int | tf.Tensor) -> tf.Tensor:
+        """Latents (n, latent_dim) of this step, pass and replica."""
+        if self.latent_distribution == "uniform":
+            return 2.0 * self.streams.uniform("latents", [n, self.latent_dim]) - 1.0
+        return self.streams.normal("latents", [n, self.latent_dim])
+
+    def minimize(self, player: str, loss: tf.Tensor, tape: tf.GradientTape) -> None:
+        """One step of the player's optimiser down `loss`, the mean over this replica's share of the batch.
+
+        Keras' optimisers sum gradients over replicas: each contributes its part of the mean.
+        """
+        variables = self.players()[player].trainable_variables
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        gradients = tape.gradient(loss, variables, output_gradients=tf.constant(1.0 / replicas, loss.dtype))
+        self.optimizers()[player].apply(gradients, variables)
+
+    def finish_step(self, images: int | tf.Tensor) -> None:
+        """What happens once a step, on all replicas alike: EMA and counters.
+
+        Args:
+            images: Distinct real images that D was shown in this step.
+        """
+        if self.ema_generator is not self.generator:
+            extended = self.distribute_strategy.extended
+            for average, variable in zip(self.ema_generator.weights, self.generator.weights, strict=True):
+                extended.update(average.value, self._move_average, args=(variable.value,))
+        self.step.assign_add(1)
+        self.images_seen.assign_add(tf.cast(images, tf.int64))
+
+    def _move_average(self, average: tf.Variable, variable: tf.Variable) -> None:
+        if average.dtype.is_floating:
+            average.assign_sub((1.0 - self.ema_decay) * (average - variable))
+        else:
+            average.assign(variable)
+
+    def make_train_function(self, force: bool = False) -> Callable:
+        """The function that `fit` calls with an iterator: draws n_critic batches, runs the step, reduces the logs."""
+        if self.train_function is not None and not force:
+            return self.train_function
+        strategy = self.distribute_strategy
+        step = tf.function(self.train_step, jit_compile=True) if self.jit_compile else self.train_step
+
+        def one_step(iterator):
+            batches = [next(iterator) for _ in range(self.n_critic)]
+            # data that ends in mid-step must end before the step begins
+            with tf.control_dependencies([t for t in tf.nest.flatten(batches, expand_composites=True)]):
+                logs = strategy.run(step, args=(batches,))
+                images = sum(global_batch_size(strategy, self.split_batch(batch)[0]) for batch in batches)
+                self.finish_step(images)
+                return {name: strategy.reduce("MEAN", value, axis=None) for name, value in logs.items()}
+
+        def several_steps(iterator):
+            for _ in tf.range(self.steps_per_execution - 1):
+                one_step(iterator)
+            return one_step(iterator)
+
+        function = one_step if self.steps_per_execution == 1 else several_steps
+        self.train_function = function if self.run_eagerly else tf.function(function)
+        return self.train_function
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing to build: Keras would reduce a batch of images over the workers here."""
+
+    # ----------------------------------------------------------------- sampling
+
+    def call(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Latents (batch, latent_dim) -> images of the averaged generator."""
+        return self.ema_generator(latents, training=training)
+
+    def sample(
+        self,
+        n: int,
+        labels: Sequence[int] | None = None,
+        truncation: float | None = None,
+        seed: int | None = None,
+    ) -> np.ndarray:
+        """`n` samples of the averaged generator.
+
+        Args:
+            n: How many.
+            labels: Classes, for conditional models.
+            truncation: Largest absolute value of a latent: normal latents beyond it are drawn again (Brock et al.
+                2019, section 3.1), uniform ones are drawn from [-truncation, truncation].
+            seed: Same seed, same samples, sample i whatever `n` is. None draws a seed.
+
+        Returns:
+            float32 (n, height, width, channels) in [-1, 1], or (n, coordinates) for points.
+
+        Raises:
+            InputError: An argument is out of range, or labels are given to a model without classes.
+        """
+        require_positive_integers(n=n)
+        if labels is not None:
+            raise InputError(f"labels={labels!r}: {type(self).__name__} is not conditional; call sample without labels")
+        if self._generate_function is None:
+            self._generate_function = tf.function(lambda z: self.ema_generator(z, training=False))
+        latents = self.sample_latents(n, truncation=truncation, seed=seed)
+        # one shape for all calls: one trace, and a sample does not depend on how many come with it
+        padding = -n % min(_SAMPLE_BATCH, 2 ** math.ceil(math.log2(n)))
+        padded = np.concatenate([latents, latents[np.arange(padding) % n]])
+        chunks = np.split(padded, max(1, len(padded) // _SAMPLE_BATCH))
+        return np.concatenate([self._generate_function(chunk).numpy() for chunk in chunks])[:n]
+
+    def sample_latents(self, n: int, truncation: float | None = None, seed: int | None = None) -> np.ndarray:
+        """The latents (n, latent_dim) that `sample` uses for the same arguments."""
+        if truncation is not None and not 0 < truncation < math.inf:
+            raise InputError(f"truncation={truncation!r} is out of range: give a number above 0, for example 0.7")
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer)):
+            raise InputError(f"seed={seed!r} is not an integer: give one, for example 0, or None")
+        key = key_of(int.from_bytes(os.urandom(8), "little") if seed is None else int(seed), "sample")
+        shape = [n, self.latent_dim]
+        if self.latent_distribution == "uniform":
+            return (2.0 * uniform(key, 0, 0, shape).numpy() - 1.0) * min(truncation or 1.0, 1.0)
+        latents = normal(key, 0, 0, shape).numpy()
+        for attempt in range(1, 10_000):
+            outside = np.abs(latents) > (truncation or math.inf)
+            if not outside.any():
+                break
+            latents = np.where(outside, normal(key, attempt, 0, shape).numpy(), latents)
+        return np.clip(latents, -(truncation or math.inf), truncation or math.inf)
+
+    # ---------------------------------------------------- presets, configuration, weights
+
+    @classmethod
+    def from_preset(cls, name: str, **overrides: Any) -> "GAN":
+        """The model with a preset's arguments, some of them overridden.
+
+        Raises:
+            InputError: There is no such preset, or no such argument.
+        """
+        if name not in cls.presets:
+            raise InputError(f"{cls.__name__} has no preset {name!r}: choose one of {', '.join(cls.presets)}")
+        cls = cls.presets[name].get("class", cls)
+        arguments = {**cls.presets[name]["arguments"], **overrides}
+        known = inspect.signature(cls.__init__).parameters
+        for argument in overrides:
+            if argument not in known or argument == "self":
+                choices = ", ".join(list(known)[1:])
+                raise InputError(f"{cls.__name__} has no argument {argument!r}: it takes {choices}")
+        return cls(**arguments)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, as they were given or by default."""
+        return {name: _serialized(value) for name, value in self._arguments.items()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None) -> "GAN":
+        """The model with these constructor arguments."""
+        return cls(**{name: _deserialized(value, custom_objects) for name, value in config.items()})
+
+    def save_weights(self, filepath: str | Path, overwrite: bool = True) -> None:
+        """Write all networks to a `.weights.h5` file: beside, then renamed.
+
+        Raises:
+            CheckpointError: The file cannot be written.
+        """
+        path = _weights_path(filepath)
+        if path.exists() and not overwrite:
+            raise InputError(f"{path} exists: choose another name, or overwrite=True")
+        beside = path.with_name(f".{os.getpid()}-{path.name}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            super().save_weights(beside, overwrite=True)
+            beside.replace(path)
+        except OSError as error:
+            raise CheckpointError(f"{path} cannot be written ({error}): free space or choose another folder") from error
+        finally:
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
+
+    def load_weights(self, filepath: str | Path) -> None:
+        """Read what `save_weights` wrote, after checking every name and shape.
+
+        Raises:
+            CheckpointError: The file is missing, damaged, or of another model. The weights are as they were.
+        """
+        path = _weights_path(filepath)
+        expected = _shapes_by_network(self)
+        try:
+            with h5py.File(path, "r") as file:
+                found = _shapes_in_file(file)
+        except FileNotFoundError:
+            raise CheckpointError(f"{path} does not exist: give the path of a .weights.h5 file") from None
+        except (OSError, KeyError, RuntimeError) as error:
+            raise CheckpointError(f"{path} is not a readable weights file ({error}): save or copy it again") from error
+        if found != expected:
+            network = next(name for name in {**expected, **found} if expected.get(name) != found.get(name))
+            raise CheckpointError(
+                f"{path} does not fit {type(self).__name__}: its {network} has {_summary(found.get(network))}, expected "
+                f"{_summary(expected.get(network))}; build the model with the arguments that it was saved with"
+            )
+        super().load_weights(path)
+
+    # ------------------------------------------------------------------- details
+
+    @staticmethod
+    def split_batch(batch: Any) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """(images, labels) of a batch; labels are None where there are none."""
+        if isinstance(batch, tuple | list):
+            return batch[0], batch[1] if len(batch) > 1 else None
+        return batch, None
+
+    def _check_batches(self, dataset) -> tuple[tf.data.Dataset, int | None]:
+        """The dataset without an end and from the run's position on, and the steps of one pass, if it has an end."""
+        if not isinstance(dataset, tf.data.Dataset):
+            raise InputError(
+                f"fit takes a tf.data.Dataset of batches, not {type(dataset).__name__}: for an array use "
+                "tf.data.Dataset.from_tensor_slices(images).batch(gan.batch_size, drop_remainder=True)"
+            )
+        spec, _ = self.split_batch(dataset.element_spec)
+        if tuple(spec.shape) == self.image_shape:
+            raise InputError(f"the dataset has single images of shape {spec.shape}: add .batch({self.batch_size})")
+        if spec.shape.rank is None or tuple(spec.shape[1:]) != self.image_shape:
+            raise InputError(
+                f"the dataset has batches of shape {spec.shape}, {type(self).__name__} takes (batch, "
+                f"{', '.join(map(str, self.image_shape))}): load the data with the model's resolution and channels"
+            )
+        if spec.dtype != tf.float32:
+            raise InputError(f"the dataset has {spec.dtype.name} images: convert them to float32 in [-1, 1]")
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if replicas > 1 and (spec.shape[0] is None or spec.shape[0] % replicas):
+            raise InputError(
+                f"a batch of {spec.shape[0]} cannot be shared by {replicas} replicas: use a multiple of {replicas} "
+                "and drop_remainder=True"
+            )
+        batches = int(dataset.cardinality())
+        if batches >= 0 and batches < self.n_critic:
+            raise InputError(f"the dataset has {batches} batches, a step needs {self.n_critic}: use smaller batches")
+        passes = batches // self.n_critic if batches >= 0 else None
+        position = int(self.step) * self.n_critic
+        if hasattr(dataset, "starting_at"):
+            return dataset.starting_at(position), passes
+        if batches >= 0:
+            return dataset.skip(position % batches).concatenate(dataset.repeat()), passes
+        return dataset.skip(position), passes
+
+    def _bind_random_layers(self) -> None:
+        for player, network in self.players().items():
+            random_layers = [layer for layer in network._flatten_layers() if hasattr(layer, "seed_generator")]
+            for i, layer in enumerate(random_layers):
+                if not isinstance(layer, Dropout):
+                    kind = type(layer).__name__
+                    raise InputError(
+                        f"layer {layer.name!r} of the {player} is Keras' {kind}, whose random numbers are the same on "
+                        "every replica and lost on resume: use ganlib.layers.Dropout"
+                    )
+                layer.streams, layer.purpose = self.streams, f"{player}/dropout/{i}"
+
+
+class _Guard(keras.callbacks.Callback):
+    """Stops on a signal after the running step, and on a loss that is not finite with what one needs to know."""
+
+    def __init__(self, received: list[int]):
+        super().__init__()
+        self.received = received
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.received:
+            self.model.stop_training = True
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        bad = [name for name, value in values.items() if not math.isfinite(value)]
+        if bad:
+            # logits come before the losses made of them
+            tensor = min(bad, key=lambda name: (not name.endswith("logits"), list(values).index(name)))
+            gan = self.model
+            last = gan.last_checkpoint
+            variable = next(
+                (v.path for p in gan.players().values() for v in p.variables if not np.isfinite(v.numpy()).all()), None
+            )
+            raise TrainingDiverged(
+                f"step {int(gan.step)}: {tensor} is {values[tensor]}"
+                + (f", and the variable {variable} is not finite" if variable else "")
+                + (f"; the last good checkpoint is {last}" if last else "; there is no checkpoint to go back to")
+                + "; lower the learning rate or change the loss, then resume from there"
+            )
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Inside, SIGINT and SIGTERM are noted in the list that is given instead of interrupting; a second one interrupts.
+
+    Handlers can be set in the main thread only; elsewhere signals act as they always do.
+    """
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+
+    def note(number, frame):
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def require_positive_integers(**values: Any) -> None:
+    """Check arguments.
+
+    Raises:
+        InputError: One of them is not an integer of at least 1; names it.
+    """
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+            raise InputError(f"{name}={value!r} is out of range: give an integer of at least 1")
+
+
+def copy_of(network: keras.Model) -> keras.Model:
+    """A network of the same layers with the same values, and variables of its own."""
+    copy = keras.models.clone_model(network)
+    copy.set_weights(network.get_weights())
+    return copy
+
+
+def batch_size_of(images: tf.Tensor) -> int | tf.Tensor:
+    """The batch dimension, as an int where it is static."""
+    return images.shape[0] if images.shape[0] is not None else tf.shape(images)[0]
+
+
+def global_batch_size(strategy: tf.distribute.Strategy, images: Any) -> int | tf.Tensor:
+    """The number of images over all replicas of a value that a distributed iterator gave."""
+    return sum(batch_size_of(share) for share in strategy.experimental_local_results(images))
+
+
+def _serialized(value: Any) -> Any:
+    plain = isinstance(value, str | int | float | bool | type(None))
+    return value if plain else keras.saving.serialize_keras_object(value)
+
+
+def _deserialized(value: Any, custom_objects: dict | None) -> Any:
+    if isinstance(value, dict) and "class_name" in value:
+        return keras.saving.deserialize_keras_object(value, custom_objects)
+    return value
+
+
+def _weights_path(filepath: str | Path) -> Path:
+    path = Path(filepath)
+    if not path.name.endswith(".weights.h5"):
+        raise InputError(f"{path} is not a name for weights: end it with .weights.h5")
+    return path
+
+
+def _networks_in_file(gan: GAN) -> dict[str, keras.Model]:
+    networks = dict(gan.players())
+    if gan.ema_generator is not gan.generator:
+        networks["ema_generator"] = gan.ema_generator
+    return networks
+
+
+def _shapes_by_network(gan: GAN) -> dict[str, list[tuple[int, ...]]]:
+    return {n: sorted(tuple(v.shape) for v in network.weights) for n, network in _networks_in_file(gan).items()}
+
+
+def _shapes_in_file(file: h5py.File) -> dict[str, list[tuple[int, ...]]]:
+    found: dict[str, list[tuple[int, ...]]] = {}
+
+    def note(path, item):
+        if isinstance(item, h5py.Dataset) and "optimizer" not in path.split("/")[0] and "/seed_generator/" not in path:
+            found.setdefault(path.split("/")[0], []).append(tuple(item.shape))
+
+    file.visititems(note)
+    return {network: sorted(shapes) for network, shapes in found.items()}
+
+
+def _summary(shapes: list[tuple[int, ...]] | None) -> str:
+    if shapes is None:
+        return "no variables"
+    return f"{len(shapes)} variables, {sum(math.prod(shape) for shape in shapes):,} numbers"

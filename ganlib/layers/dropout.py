@@ -1,0 +1,30 @@
+"""Dropout whose mask is the same however the batch is split over replicas."""
+
+import keras
+import tensorflow as tf
+
+from ganlib.randomness import RandomStreams
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class Dropout(keras.layers.Dropout):
+    """Srivastava et al. 2014: sets a fraction `rate` of the inputs to zero and scales the rest by 1 / (1 - rate).
+
+    In a `GAN`'s training step the mask is a function of run seed, step, pass, layer and global sample index, so that
+    N replicas drop what one would, and a resumed run what the killed one would have. Elsewhere this is Keras' Dropout.
+
+    Args:
+        rate: Fraction dropped, in [0, 1).
+    """
+
+    streams: RandomStreams | None = None
+    purpose = "dropout"
+
+    def call(self, inputs, training=False):
+        """Inputs of any shape (batch, ...) -> the same shape."""
+        if not training or self.rate == 0 or self.streams is None or not self.streams.active:
+            return super().call(inputs, training=training)
+        batch = inputs.shape[0] if inputs.shape[0] is not None else tf.shape(inputs)[0]
+        mask = self.streams.uniform(self.purpose, [batch, *inputs.shape[1:]])
+        keep = tf.cast(mask >= self.rate, inputs.dtype)
+        return inputs * keep / (1.0 - self.rate)

@@ -1,0 +1,125 @@
+"""Random numbers that are a pure function of (run seed, purpose, step, global sample index).
+
+Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011: Philox is a hash of a key and a counter, so any
+row of any draw can be made without the rows before it. Here
+
+    key     = hash(run seed, purpose)          purpose: "discriminator/0/latents", "generator/dropout_1", ...
+    counter = (block of the sample, step)      a sample owns a whole number of 128-bit blocks
+
+so row i of a draw depends on its global index alone: neither on the batch it came in nor on the replica that made it,
+and a resumed run draws what the killed one would have drawn.
+"""
+
+import contextlib
+import hashlib
+import math
+import random
+import threading
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+_PHILOX = 1  # tf.random.Algorithm.PHILOX
+_WORDS_IN_BLOCK = 4  # a Philox block is four 32-bit words: four float32
+
+
+def key_of(seed: int, purpose: str) -> int:
+    """The 64-bit Philox key of a purpose in a run."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:8], "little")
+
+
+def host_generator(seed: int, purpose: str) -> np.random.Generator:
+    """A NumPy generator for work on the host (permutations, rendering), keyed as the draws of a step are."""
+    return np.random.Generator(np.random.Philox(key=key_of(seed, purpose)))
+
+
+def uniform(key: int, step: int | tf.Tensor, start: int | tf.Tensor, shape: Sequence) -> tf.Tensor:
+    """Uniform float32 in [0, 1) of `shape` (n, ...), for the global samples start, start + 1, ..., start + n - 1."""
+    return _draw(tf.raw_ops.StatelessRandomUniformV2, key, step, start, shape)
+
+
+def normal(key: int, step: int | tf.Tensor, start: int | tf.Tensor, shape: Sequence) -> tf.Tensor:
+    """Standard normal float32 of `shape` (n, ...), for the global samples start, ..., start + n - 1."""
+    return _draw(tf.raw_ops.StatelessRandomNormalV2, key, step, start, shape)
+
+
+def _draw(op, key, step, start, shape) -> tf.Tensor:
+    size = math.prod(shape[1:])
+    blocks = -(-size // _WORDS_IN_BLOCK)
+    counter = tf.stack([tf.cast(start, tf.uint64) * blocks, tf.cast(step, tf.uint64)])
+    rows = op(
+        shape=tf.stack([shape[0], blocks * _WORDS_IN_BLOCK]),
+        key=tf.constant([key], tf.uint64),
+        counter=counter,
+        alg=_PHILOX,
+        dtype=tf.float32,
+    )
+    return tf.reshape(rows[:, :size], [shape[0], *shape[1:]])
+
+
+class RandomStreams:
+    """The random numbers of one training run.
+
+    A `GAN` owns one, opens it at each step with `at`, and names each pass over a network with `scope`; layers that draw
+    (`ganlib.layers.Dropout`) hold a reference to it. Under MirroredStrategy every replica traces in a thread of its own,
+    and threads take turns in the middle of a step, hence the thread-local position.
+
+    Args:
+        seed: Seed of the run.
+    """
+
+    def __init__(self, seed: int):
+        self.seed = seed
+        self._position = threading.local()
+
+    @property
+    def active(self) -> bool:
+        """Whether the calling thread is inside `at`."""
+        return getattr(self._position, "step", None) is not None
+
+    @contextlib.contextmanager
+    def at(self, step: int | tf.Tensor, start: int | tf.Tensor) -> Iterator[None]:
+        """Inside, draws belong to `step`, and row 0 of each is the global sample `start`."""
+        self._position.step, self._position.start, self._position.scopes = step, start, []
+        try:
+            yield
+        finally:
+            self._position.step = None
+
+    @contextlib.contextmanager
+    def scope(self, name: str) -> Iterator[None]:
+        """Inside, purposes are prefixed with `name`, so that two passes over a network draw different numbers."""
+        scopes = self._position.scopes
+        scopes.append(name)
+        try:
+            yield
+        finally:
+            scopes.pop()
+
+    def uniform(self, purpose: str, shape: Sequence) -> tf.Tensor:
+        """Uniform float32 in [0, 1) of `shape` (local batch, ...)."""
+        return uniform(self._key(purpose), self._position.step, self._position.start, shape)
+
+    def normal(self, purpose: str, shape: Sequence) -> tf.Tensor:
+        """Standard normal float32 of `shape` (local batch, ...)."""
+        return normal(self._key(purpose), self._position.step, self._position.start, shape)
+
+    def _key(self, purpose: str) -> int:
+        if not self.active:
+            raise RuntimeError(f"random numbers for {purpose!r} were asked for outside a step: use RandomStreams.at()")
+        return key_of(self.seed, "/".join([*self._position.scopes, purpose]))
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Initialisers made inside draw their weights from `seed`; the caller's own random state is left as it was.
+
+    Keras takes the seed of an initialiser that was given none from Python's `random`.
+    """
+    state = random.getstate()
+    random.seed(key_of(seed, "initial weights"))
+    try:
+        yield
+    finally:
+        random.setstate(state)
