@@ -1,11 +1,12 @@
 """What to watch while a GAN trains: samples, curves, a table, a bar; and checkpoints.
 
-Keras callbacks for `GAN.fit`; a batch of theirs is a step of the GAN. Each counts steps by itself from the step that
-the model had at the start, so none waits for the device except where it writes. All resume: what lies on disk from
-beyond the restored step is dropped, the rest is continued.
+Keras callbacks for `GAN.fit`; a batch of theirs is a step of the GAN. Each counts steps by itself from the
+step that the model had at the start, so none waits for the device except where it writes. All resume: what
+lies on disk from beyond the restored step is dropped, the rest is continued.
 
     folder = "runs/dcgan"
-    gan.fit(..., callbacks=[History(folder), Checkpoint(f"{folder}/checkpoints"), SampleGrid(f"{folder}/samples")])
+    callbacks = [History(folder), Checkpoint(f"{folder}/checkpoints"), SampleGrid(f"{folder}/samples")]
+    gan.fit(data.batch(gan.batch_size), steps_per_epoch=1000, callbacks=callbacks)
 """
 
 import importlib.util
@@ -51,8 +52,8 @@ class _EverySteps(keras.callbacks.Callback):
         for attribute in ("step", "images_seen"):
             if not hasattr(model, attribute):
                 raise InputError(
-                    f"{type(self).__name__} cannot watch a {type(model).__name__}, which has no {attribute!r}; "
-                    "use it with ganlib.GAN and its models"
+                    f"{type(self).__name__} cannot watch a {type(model).__name__}, which has no "
+                    f"{attribute!r}; use it with ganlib.GAN and its models"
                 )
         super().set_model(model)
 
@@ -79,18 +80,19 @@ class _EverySteps(keras.callbacks.Callback):
 class History(_EverySteps):
     """Writes history.csv: one row every so many steps.
 
-    Columns: step; kimg, thousands of distinct real images that D was shown; seconds of training so far, earlier
-    sessions included; images_per_second; then the mean of each log since the row before.
+    Columns: step; kimg, thousands of distinct real images that D was shown; seconds of training so far,
+    earlier sessions included; images_per_second; then the mean of each log since the row before.
 
-    A kill leaves at most one torn last line, which the next start removes along with rows past the restored step.
-    The first row after a resume averages the steps since then only.
+    A kill leaves at most one torn last line, which the next start removes along with rows past the restored
+    step. The first row after a resume averages the steps since then only.
 
     Args:
         folder: The run's folder; the file is folder/history.csv.
         every: Steps between rows; the last step has one in any case.
 
     Raises:
-        InputError: `every` is below 1; the file is another run's (other columns), malformed, or cannot be written.
+        InputError: `every` is below 1; the file is another run's (other columns), malformed, or cannot be
+            written.
     """
 
     def __init__(self, folder: str | Path, every: int = 50):
@@ -98,6 +100,7 @@ class History(_EverySteps):
         self.path = Path(folder) / "history.csv"
 
     def on_train_begin(self, logs=None):
+        """Drop what a killed run left beyond the restored step, and go on behind it."""
         super().on_train_begin()
         make_folder(self.path.parent)
         columns = self._kept_rows()
@@ -132,8 +135,8 @@ class History(_EverySteps):
             write_atomically(self.path, history_text({name: [] for name in self._columns}))
         elif not self._count and not self._pending and set(logs) != set(self._columns[4:]):
             raise InputError(
-                f"{self.path} has the columns {', '.join(self._columns[4:])}, this model logs {', '.join(logs)}; "
-                "choose another folder"
+                f"{self.path} has the columns {', '.join(self._columns[4:])}, this model logs "
+                f"{', '.join(logs)}; choose another folder"
             )
         self._pending.append(logs)
         if len(self._pending) >= _FOLD:
@@ -170,11 +173,12 @@ class History(_EverySteps):
         self._sums, self._count = {}, 0
 
     def on_train_end(self, logs=None):
+        """Write the row of the last step."""
         self.at()
 
 
 class Curves(_EverySteps):
-    """Draws losses and logits from history.csv into curves.png. Stands after `History` in the list of callbacks.
+    """Draws losses and logits from history.csv into curves.png; stands after `History` among the callbacks.
 
     Args:
         folder: The run's folder, the one given to `History`.
@@ -197,15 +201,16 @@ class Curves(_EverySteps):
             plots.save_png(plots.curves(columns), self.folder / "curves.png")
 
     def on_train_end(self, logs=None):
+        """Draw the whole run."""
         if self.step > 0:
             self.at()
 
 
 class SampleGrid(_EverySteps):
-    """Draws samples of the same latents again and again: folder/step-00000500.png, and at the end one GIF of them.
+    """Draws samples of the same latents again and again: folder/step-00000500.png, at the end one GIF.
 
-    Also draws before the first step and after the last. 2-D models give a scatter plot, on the same axes each time.
-    Pictures of steps beyond the restored one are removed at the start: the folder is one run's.
+    Also draws before the first step and after the last. 2-D models give a scatter plot, on the same axes each
+    time. Pictures of steps beyond the restored one are removed at the start: the folder is one run's.
 
     Args:
         folder: Where the pictures go.
@@ -213,7 +218,8 @@ class SampleGrid(_EverySteps):
         n: Samples in a picture.
         seed: Seed of the latents; no effect on the training.
         truncation: As in `GAN.sample`.
-        gif: Whether to write folder/training.gif at the end, from all pictures on disk (at most 100, evenly spaced).
+        gif: Whether to write folder/training.gif at the end, from all pictures on disk (at most 100, evenly
+            spaced).
         real: Points (m, 2) to draw behind those of a 2-D model, and to take the axes from.
 
     Raises:
@@ -241,6 +247,7 @@ class SampleGrid(_EverySteps):
         self._limits = (-reach, reach)
 
     def on_train_begin(self, logs=None):
+        """Remove pictures beyond the restored step; draw the start."""
         super().on_train_begin()
         make_folder(self.folder)
         for path in self.pictures():
@@ -268,6 +275,7 @@ class SampleGrid(_EverySteps):
         plots.save_png(picture, path)
 
     def on_train_end(self, logs=None):
+        """Draw the end, and the GIF."""
         self.at()
         if self.gif:
             frames = self.pictures()
@@ -292,7 +300,8 @@ class Checkpoint(_EverySteps):
         keep: How many of the latest to keep.
 
     Raises:
-        InputError: An argument is below 1; or the folder holds later steps than the model's, which would be lost.
+        InputError: An argument is below 1; or the folder holds later steps than the model's, which would be
+            lost.
         CheckpointError: It cannot be written.
     """
 
@@ -304,14 +313,14 @@ class Checkpoint(_EverySteps):
         self._saved: int | None = None
 
     def set_model(self, model: keras.Model) -> None:
-        """Refuse, before any callback has begun, to write among the checkpoints of a run that went further."""
+        """Refuse, before any callback has begun, to write among the checkpoints of a longer run."""
         super().set_model(model)
         latest = checkpoints.latest(self.folder)
         step = int(model.step)
         if latest is not None and _step_of(latest) > step:
             raise InputError(
-                f"{self.folder} holds a checkpoint of step {_step_of(latest)}, the model is at step {step}; call "
-                f"ganlib.checkpoints.restore(gan, {str(self.folder)!r}) first, or choose another folder"
+                f"{self.folder} holds a checkpoint of step {_step_of(latest)}, the model is at step {step}; "
+                f"call ganlib.checkpoints.restore(gan, {str(self.folder)!r}) first, or choose another folder"
             )
 
     def at(self) -> None:
@@ -321,6 +330,7 @@ class Checkpoint(_EverySteps):
             self._saved = self.step
 
     def on_train_end(self, logs=None):
+        """Save the last step."""
         if self.step > 0:
             self.at()
 
@@ -328,7 +338,8 @@ class Checkpoint(_EverySteps):
 class ProgressBar(_EverySteps):
     """One bar over all steps of the run, with the time left, images/s and the losses.
 
-    It moves twice a second in a terminal or a notebook, twice a minute in a log file; only then are losses read.
+    It moves twice a second in a terminal or a notebook, twice a minute in a log file; only then are losses
+    read.
     """
 
     def __init__(self):
@@ -336,6 +347,7 @@ class ProgressBar(_EverySteps):
         self.bar = None
 
     def on_train_begin(self, logs=None):
+        """Open the bar at the restored step."""
         super().on_train_begin()
         steps, epochs = self.params.get("steps"), self.params.get("epochs")
         self._pause = 0.5 if sys.stderr.isatty() or "ipykernel" in sys.modules else 30.0
@@ -364,12 +376,13 @@ class ProgressBar(_EverySteps):
         self._last, self._images = now, images
 
     def on_train_end(self, logs=None):
+        """Close the bar."""
         self.close()
 
     def close(self) -> None:
-        """Draw the last state, without timings (so that a notebook's stored output is the same next time), and end.
+        """Draw the last state and end; also to be called when training breaks off.
 
-        `GAN.fit` calls this when training breaks off, too.
+        The last state has no timings, so that a notebook's stored output is the same next time.
         """
         if self.bar is None:
             return
@@ -417,6 +430,7 @@ class TensorBoard(_EverySteps):
         self._drawn = 0
 
     def on_train_begin(self, logs=None):
+        """Open the event file."""
         super().on_train_begin()
         self._writer = tf.summary.create_file_writer(str(make_folder(self.folder)))
         self._drawn = self.step // self.images_every
@@ -439,6 +453,7 @@ class TensorBoard(_EverySteps):
                 tf.summary.scalar(name, value)
 
     def on_train_end(self, logs=None):
+        """Close the event file."""
         self._writer.close()
 
 

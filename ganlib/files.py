@@ -11,7 +11,8 @@ from typing import Any
 
 from ganlib.errors import GanlibError, InputError
 
-# What another path, chosen by the user, would cure. Everything else (disk full, input/output error) is the machine's.
+# What another path, chosen by the user, would cure. Everything else (disk full, input/output error) is the
+# machine's.
 _PATH_ERRORS = {
     errno.EACCES,
     errno.EEXIST,
@@ -25,7 +26,7 @@ _PATH_ERRORS = {
 
 
 def cannot_write(path: str | Path, error: OSError) -> GanlibError:
-    """The one-line error for an `OSError` met while writing `path`: InputError if another path would cure it."""
+    """The one-line error for an `OSError` while writing `path`: InputError if another path would cure it."""
     reason = error.strerror or str(error)
     if error.errno in _PATH_ERRORS:
         return InputError(f"cannot write {path}: {reason}; choose a folder that you can write to")
@@ -52,7 +53,8 @@ def make_folder(path: str | Path) -> Path:
 def write_atomically(path: str | Path, content: bytes | str) -> Path:
     """Write `content` to `path` so that a reader, or a crash, sees the old file or the new one, never a part.
 
-    The temporary file is in the same folder (a rename across disks would not be atomic) and starts with a dot.
+    The temporary file is in the same folder (a rename across disks would not be atomic) and starts with a
+    dot.
 
     Args:
         path: the file; its folder is created.
@@ -107,10 +109,12 @@ def read_json(path: str | Path) -> Any:
 def read_history(path: str | Path) -> dict[str, list[float]]:
     """Read a run's history.csv: column name -> values, one a row.
 
-    A last line that a kill tore off (no line end, or fields missing) is left out: the rows before it are whole.
+    A last line that a kill tore off (no line end, or fields missing) is left out: the rows before it are
+    whole.
 
     Args:
-        path: the file, as `ganlib.callbacks.History` writes it: a header with the column `step`, then numbers.
+        path: the file, as `ganlib.callbacks.History` writes it: a header with the column `step`, then
+            numbers.
 
     Returns:
         Columns in file order; empty lists if there is no row yet.
@@ -138,13 +142,14 @@ def read_history(path: str | Path) -> dict[str, list[float]]:
             if number == len(lines):
                 break
             raise InputError(
-                f"{path}, line {number}: expected {len(header)} numbers, found {','.join(row)!r}; delete that line"
+                f"{path}, line {number}: expected {len(header)} numbers, found {','.join(row)!r}; "
+                "delete that line"
             ) from None
     return {name: [row[i] for row in table] for i, name in enumerate(header)}
 
 
 def history_text(columns: dict[str, list[float]]) -> str:
-    """The CSV text of `columns` (name -> values of equal length), header included. Inverse of `read_history`."""
+    """The CSV text of `columns` (name -> values of equal length), header included."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)

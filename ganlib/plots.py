@@ -1,8 +1,9 @@
 """Pictures of a run: grids of images, clouds of points, curves of losses and logits.
 
-Every function returns a matplotlib figure that belongs to nobody: no pyplot state, nothing to close, drawn once when
-it is the last expression of a notebook cell. Colours are those of Okabe and Ito (2008, "Color universal design"), and
-lines differ in dash as well, so that no figure depends on colour vision or on a good projector.
+Every function returns a matplotlib figure that belongs to nobody: no pyplot state, nothing to close, drawn
+once when it is the last expression of a notebook cell. Colours are those of Okabe and Ito (2008, "Color
+universal design"), and lines differ in dash as well, so that no figure depends on colour vision or on a good
+projector.
 """
 
 import io
@@ -142,9 +143,9 @@ def curves(history: Any, title: str | None = None) -> Figure:
     """Losses, and the discriminator's mean outputs on real and generated images, over the steps.
 
     Args:
-        history: the path of a history.csv, or a mapping of name -> values, or an object with such a mapping as its
-            attribute `history` (what `fit` returns). Drawn are discriminator_loss, generator_loss, real_logits and
-            fake_logits; `step`, if there, is the horizontal axis.
+        history: the path of a history.csv, or a mapping of name -> values, or an object with such a mapping
+            as its attribute `history` (what `fit` returns). Drawn are discriminator_loss, generator_loss,
+            real_logits and fake_logits; `step`, if there, is the horizontal axis.
         title: text above.
 
     Returns:
@@ -223,8 +224,8 @@ def save_gif(frames: Sequence[Any], path: str | Path, seconds: float = 0.25, hol
         The path.
 
     Raises:
-        InputError: no frames, sizes differ, a frame's file is missing or broken, a duration is too short, or the
-            path is not a GIF's or cannot be written. Nothing is left half-written.
+        InputError: no frames, sizes differ, a frame's file is missing or broken, a duration is too short, or
+            the path is not a GIF's or cannot be written. Nothing is left half-written.
         GanlibError: the disk is full.
     """
     path = _with_suffix(path, ".gif")
