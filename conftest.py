@@ -1,0 +1,108 @@
+"""Settings of every test process, made before a test file or a kernel starts, without importing TensorFlow.
+
+Tests and `pytest --nbval` run under the budget smoke unless GANLIB_BUDGET says otherwise.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("GANLIB_BUDGET", "smoke")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# MPLBACKEND stays unset: the kernels of --nbval inherit it and would draw nothing under Agg.
+
+_OWN_CACHE = pytest.StashKey[str]()
+
+_IN_DEVICES = """\
+from ganlib.quiet import import_tensorflow
+
+import_tensorflow()
+import tensorflow as tf
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * {devices}
+)
+"""
+_WRITE_RESULT = """\
+import json as _json
+
+with open({path!r}, "w", encoding="utf-8") as _file:
+    _json.dump(result, _file, default=lambda value: getattr(value, "numpy", lambda: value)().tolist())
+"""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """With `-n`, keep the cells of a notebook, and the tests of a file, on one worker and in order."""
+    if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
+        config.option.dist = "loadfile"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let ganlib's caches, if a test makes any, go to a folder that is removed at the end."""
+    if "GANLIB_CACHE" not in os.environ:  # xdist's workers find it set by the process that started them
+        config.stash[_OWN_CACHE] = os.environ["GANLIB_CACHE"] = tempfile.mkdtemp(prefix="ganlib-test-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the cache folder that this process made."""
+    folder = config.stash.get(_OWN_CACHE, None)
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
+        del os.environ["GANLIB_CACHE"]
+
+
+@pytest.fixture(scope="session")
+def run_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
+    """Run a snippet in a fresh Python process and return what it leaves in `result`.
+
+    Logical devices must be set before TensorFlow runs its first operation, and a test process has usually run
+    some by then. `run_python(code, devices=4)` starts a process whose CPU is split in 4 logical devices, runs
+    `code` (indented as you like), and returns its variable `result` after a trip through JSON: arrays and
+    tensors come back as nested lists, so compare them with `np.testing.assert_allclose`. A process costs the
+    import of TensorFlow, a few seconds: let one snippet measure several things.
+
+    Without `devices` nothing is imported or set. `timeout` is in seconds, `environment` adds variables, and
+    `check=False` returns the `subprocess.CompletedProcess` instead, whatever the exit status.
+    A failing snippet is an AssertionError with its stderr.
+    """
+
+    def run(
+        code: str,
+        *,
+        devices: int | None = None,
+        timeout: float = 300,
+        environment: dict[str, str] | None = None,
+        check: bool = True,
+    ) -> Any:
+        folder: Path = tmp_path_factory.mktemp("run_python")
+        answer = folder / "result.json"
+        script = folder / "snippet.py"
+        parts = [_IN_DEVICES.format(devices=devices) if devices else "", textwrap.dedent(code)]
+        if check:
+            parts.append(_WRITE_RESULT.format(path=str(answer)))
+        script.write_text("\n".join(parts), encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, str(script)],
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        if not check:
+            return done
+        assert done.returncode == 0, f"the snippet ended with status {done.returncode}:\n{done.stderr}"
+        return json.loads(answer.read_text(encoding="utf-8"))
+
+    yield run
