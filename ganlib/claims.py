@@ -1,0 +1,251 @@
+"""The ledger of claims: what the papers say, what the course measured, and whether the two agree.
+
+A lesson's last cell, and a script in `course/experiments/`, call `record`. In a checkout it writes one small
+file a claim to `course/ledger/`, from which `table` makes `course/claims.md`; elsewhere (Colab) it writes to
+`claims/` in the working directory. Under the budget smoke too little is trained to measure anything: it then
+writes nothing, and checks that the committed file says what the call says.
+"""
+
+import importlib.metadata
+import math
+import os
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganlib.budget import budget
+from ganlib.errors import InputError
+from ganlib.files import read_json, write_json
+
+VERDICTS = ("confirmed", "partly", "refuted", "inconclusive")
+
+_TEXTS = ("lesson", "claim", "paper", "figure", "reported", "verdict")
+_STATED = ("number", *_TEXTS)  # what the author writes; the rest of an entry is measured
+_PACKAGES = ("tensorflow", "keras", "numpy")
+
+
+def record(
+    number: int,
+    *,
+    lesson: str,
+    claim: str,
+    paper: str,
+    figure: str,
+    reported: str,
+    measured: Mapping[str, float | Sequence[float]],
+    verdict: str,
+    holds: bool,
+) -> None:
+    """Enter a tested claim in the ledger, or, under smoke, check it against the entry that is there.
+
+    Prints one line that is the same under every budget.
+
+    Args:
+        number: the claim's number in `course/claims.json`.
+        lesson: the file that tests it, without folder and suffix: a notebook, or a script of experiments.
+        claim: the claim in one sentence.
+        paper: authors and year.
+        figure: where in the paper: figure, table, equation, theorem, section.
+        reported: the paper's number with its unit, or "proved", or "not given".
+        measured: name of a quantity -> its value, or one value a seed; finite. The same names under every
+            budget.
+        verdict: one of `VERDICTS`, written by a person who looked at the numbers of a laptop run.
+        holds: whether the numbers of this run bear the verdict out. Not looked at under smoke.
+
+    Raises:
+        InputError: an argument is not as described, or, under smoke, the ledger lacks it or has it otherwise.
+        AssertionError: under laptop and colab, `holds` is false; nothing is written.
+    """
+    entry = {
+        "number": number,
+        "lesson": lesson,
+        "claim": claim,
+        "paper": paper,
+        "figure": figure,
+        "reported": reported,
+        "measured": {name: _values(name, value) for name, value in measured.items()},
+        "verdict": verdict,
+    }
+    _check(entry)
+    root = checkout()
+    if root is not None and str(number) not in known(root):
+        raise InputError(
+            f"claim {number} is not in course/claims.json: use a number that is, or add it there"
+        )
+    file = f"{number:02d}_{lesson}.json"
+    if not budget().asserts:
+        if root is not None:
+            _compare(entry, root / "course" / "ledger" / file)
+    else:
+        if not holds:
+            raise AssertionError(
+                f"claim {number}: the verdict is {verdict!r}, but this run's numbers do not bear it out: "
+                f"{_numbers(entry['measured'])}; look at them, run more seeds, or change the verdict"
+            )
+        versions = {package: importlib.metadata.version(package) for package in _PACKAGES}
+        entry |= {"budget": budget().name, "versions": {"python": platform.python_version(), **versions}}
+        write_json((Path("claims") if root is None else root / "course" / "ledger") / file, entry)
+    print(f"Claim {number}: {verdict} ({paper}, {figure})")
+
+
+def checkout(start: str | os.PathLike | None = None) -> Path | None:
+    """The root of the checkout that contains `start` (default: the working directory), or None."""
+    folder = Path(start or ".").resolve()
+    for root in (folder, *folder.parents):
+        if (root / "course" / "claims.json").is_file():
+            return root
+    return None
+
+
+def known(root: Path) -> dict[str, dict[str, Any]]:
+    """The claims to be tested: number (as text) -> {"day": int or None, "claim": str}, in order."""
+    return read_json(root / "course" / "claims.json")
+
+
+def ledger(root: Path) -> list[dict[str, Any]]:
+    """All entries of a checkout, sorted by number and lesson.
+
+    Raises:
+        InputError: a file is not an entry, or its name is not that of its number and lesson, or the file that
+            tested the claim is gone.
+    """
+    entries = []
+    for path in (root / "course" / "ledger").glob("*.json"):
+        entry = read_json(path)
+        try:
+            _check(entry)
+            if str(entry["number"]) not in known(root):
+                raise InputError(f"claim {entry['number']} is not in course/claims.json")
+            if path.name != f"{entry['number']:02d}_{entry['lesson']}.json":
+                raise InputError("the file's name does not fit its number and lesson")
+            if entry.get("budget") not in ("laptop", "colab"):
+                raise InputError(f"budget is {entry.get('budget')!r}, but only laptop and colab are recorded")
+            if _source(root, entry["lesson"]) is None:
+                raise InputError(f"no notebook and no experiment is called {entry['lesson']!r}")
+        except InputError as error:
+            raise InputError(f"{path.name} in the ledger: {error}; delete it or record it anew") from error
+        entries.append(entry)
+    return sorted(entries, key=lambda entry: (entry["number"], entry["lesson"]))
+
+
+def table(root: Path) -> str:
+    """The text of `course/claims.md`: every tested claim in a row, then the list of the others.
+
+    Raises:
+        InputError: as `ledger`.
+    """
+    claims, entries = known(root), ledger(root)
+    tested = {entry["number"] for entry in entries}
+    counts = ", ".join(f"{sum(e['verdict'] == verdict for e in entries)} {verdict}" for verdict in VERDICTS)
+    lines = [
+        "# What the papers claim, and what was measured here",
+        "",
+        "<!-- Generated from course/ledger by `make claims`. Do not edit. -->",
+        "",
+        "Every claim of the lectures has a number. A row is a claim that a lesson or an experiment has",
+        "tested, with the paper's number and ours: the mean ± the standard deviation over seeds. Networks",
+        "and data are far smaller here than in the papers, so the direction is compared, not the value.",
+        "",
+        f"Tested: {len(tested)} of {len(claims)}; verdicts: {counts}.",
+        "",
+        "| claim | what is said | where | the paper's number | measured here | seeds | verdict | tested in |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for entry in entries:
+        cells = (
+            str(entry["number"]),
+            entry["claim"],
+            f"{entry['paper']}, {entry['figure']}",
+            entry["reported"],
+            _numbers(entry["measured"]),
+            str(max(len(values) for values in entry["measured"].values())),
+            entry["verdict"],
+            f"[{entry['lesson']}](../{_source(root, entry['lesson']).relative_to(root).as_posix()})",
+        )
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    lines += ["", "## Not yet tested"]
+    day: object = ""
+    for number, claim in claims.items():
+        if int(number) in tested:
+            continue
+        if claim["day"] != day:
+            day = claim["day"]
+            lines += ["", f"### Day {day}" if day else "### Any day", ""]
+        lines.append(f"- Claim {number}: {claim['claim']}")
+    return "\n".join(lines) + "\n"
+
+
+def _values(name: str, value: float | Sequence[float]) -> list[float]:
+    try:
+        values = np.atleast_1d(np.asarray(value, dtype=np.float64))
+    except (TypeError, ValueError):
+        values = np.array([])
+    if values.ndim != 1 or not values.size or not np.isfinite(values).all():
+        raise InputError(
+            f"measured[{name!r}] is {value!r}, but must be a finite number, or a list of them, one a seed"
+        )
+    return [float(f"{x:.6g}") for x in values]  # more digits would differ between machines and say nothing
+
+
+def _check(entry: Mapping[str, Any]) -> None:
+    number, measured = entry.get("number"), entry.get("measured")
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise InputError(
+            f"claim number is {number!r}, but must be a whole number from 1: see course/claims.md"
+        )
+    for name in _TEXTS:
+        text = entry.get(name)
+        if not isinstance(text, str) or not text.strip() or "\n" in text:
+            raise InputError(f"{name} is {text!r}, but must be one line of text: write it")
+    if not re.fullmatch(r"[a-z0-9_]+", entry["lesson"]):
+        raise InputError(
+            f"lesson is {entry['lesson']!r}, but must be a file's name without folder and suffix"
+        )
+    if entry["verdict"] not in VERDICTS:
+        raise InputError(f"verdict is {entry['verdict']!r}, but must be one of {', '.join(VERDICTS)}")
+    if not isinstance(measured, Mapping) or not measured:
+        raise InputError(f"measured is {measured!r}, but must name at least one quantity and its value")
+    for name, values in measured.items():
+        numbers = isinstance(values, list) and all(isinstance(v, float) and math.isfinite(v) for v in values)
+        if not numbers or not values:
+            raise InputError(f"measured[{name!r}] is {values!r}, but must be a list of finite numbers")
+
+
+def _compare(entry: Mapping[str, Any], path: Path) -> None:
+    """That the committed entry states what the call states, and measures the same quantities."""
+    anew = "run the lesson under GANLIB_BUDGET=laptop to record it"
+    if not path.is_file():
+        raise InputError(f"the ledger has no {path.name}: {anew}")
+    committed = read_json(path)
+    _check(committed)
+    for name in _STATED:
+        if committed[name] != entry[name]:
+            raise InputError(
+                f"{path.name} in the ledger has {name} {committed[name]!r}, "
+                f"the lesson {entry[name]!r}: {anew}"
+            )
+    if set(committed["measured"]) != set(entry["measured"]):
+        raise InputError(
+            f"{path.name} in the ledger measures {sorted(committed['measured'])}, "
+            f"the lesson {sorted(entry['measured'])}: {anew}"
+        )
+
+
+def _numbers(measured: Mapping[str, Sequence[float]]) -> str:
+    """name: mean, with the standard deviation where there are several seeds."""
+    parts = []
+    for name, values in measured.items():
+        spread = f" ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else ""
+        parts.append(f"{name}: {np.mean(values):.3g}{spread}")
+    return "; ".join(parts)
+
+
+def _source(root: Path, lesson: str) -> Path | None:
+    for path in (root / "notebooks" / f"{lesson}.ipynb", root / "course" / "experiments" / f"{lesson}.py"):
+        if path.is_file():
+            return path
+    return None
