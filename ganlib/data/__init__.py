@@ -1,1 +1,262 @@
+"""Data: `load` gives images in [-1, 1] (or 2-D points), with labels on request, as a tf.data.Dataset.
 
+| name | what |
+|---|---|
+| gaussians_ring, gaussians_grid, swiss_roll | 2-D points, drawn for ever (toys.py) |
+| polygons, shapes | rendered images, drawn for ever, any resolution (polygons.py, shapes.py) |
+| fashion_mnist | ships with ganlib: 10,000 and 2,000 images; all with full=True (fashion_mnist.py) |
+| digits | scikit-learn's 8x8 digits (digits.py) |
+| mnist, cifar10 | through keras.datasets (keras_datasets.py) |
+| folder:PATH | image files, sub-folders are classes (folder.py) |
+| tfds:NAME | TensorFlow Datasets (tfds.py) |
+"""
+
+import difflib
+import functools
+import importlib.util
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganlib.data import digits, fashion_mnist, folder, keras_datasets, polygons, shapes, tfds, toys
+from ganlib.data.pipeline import BatchedDataset, ImageDataset
+from ganlib.data.resize import fitted
+from ganlib.data.sources import LARGEST, SMALLEST, Request, array_source, integer, one_of
+from ganlib.errors import DataError, InputError
+
+__all__ = ["Availability", "BatchedDataset", "ImageDataset", "available", "from_arrays", "load", "names"]
+
+_SOURCES: dict[str, tuple[Callable[..., Any], str]] = {
+    "gaussians_ring": (toys.gaussians_ring, "2-D points: normal distributions on a ring"),
+    "gaussians_grid": (toys.gaussians_grid, "2-D points: normal distributions on a square grid"),
+    "swiss_roll": (toys.swiss_roll, "2-D points: a noisy spiral"),
+    "polygons": (polygons.source, "grey convex polygons of 3 to 8 corners, rendered at any resolution"),
+    "shapes": (shapes.source, "coloured shaded objects of 10 classes, rendered at any resolution from 8 on"),
+    "fashion_mnist": (fashion_mnist.source, "28x28 grey clothes, 10 classes; 10,000 ship with ganlib"),
+    "digits": (digits.source, "8x8 grey digits of scikit-learn, 10 classes, 1,797 images"),
+    "mnist": (keras_datasets.mnist, "28x28 grey digits, 10 classes, through keras.datasets"),
+    "cifar10": (keras_datasets.cifar10, "32x32 colour photographs, 10 classes, through keras.datasets"),
+}
+# "prefix:" -> what follows the colon goes to the source too.
+_PREFIXES: dict[str, tuple[Callable[..., Any], str, str]] = {
+    "folder": (folder.source, "PATH", "image files in a folder; sub-folders are classes"),
+    "tfds": (tfds.source, "NAME", "any image data of TensorFlow Datasets (optional extra: tfds)"),
+}
+
+
+def load(
+    name: str,
+    split: str = "train",
+    resolution: int | None = None,
+    *,
+    labels: bool = False,
+    seed: int = 0,
+    shuffle: bool | None = None,
+    repeat: bool | None = None,
+    full: bool = False,
+    channels: int | None = None,
+    **options: Any,
+) -> ImageDataset:
+    """Images (or points) by name.
+
+    The stream is a pure function of `seed` and position. A non-square image is cropped to its centre, never
+    stretched; a 28x28 image becomes 32x32 by a black frame; otherwise images are resampled (resize.py), once, and
+    kept as uint8 in memory.
+
+    Args:
+        name: one of `names()`.
+        split: "train" or "test"; what TensorFlow Datasets calls its splits.
+        resolution: height and width, 4 to 1024; by default the source's own.
+        labels: give (image, label) pairs, labels int32.
+        seed: of the order, and of the content of what is generated.
+        shuffle: a new permutation in every epoch; by default for the train split only. What is generated without end
+            has no order to shuffle.
+        repeat: go on for ever; by default for the train split only. What is generated without end always does.
+        full: all images of fashion_mnist instead of the embedded ones.
+        channels: 1 grey or 3 RGB; by default the source's own.
+        **options: of the source; an error lists them. Toys: modes, radius, spacing, sigma, size; polygons and shapes:
+            size (None: infinite); fashion_mnist: data_dir.
+
+    Returns:
+        A tf.data.Dataset of float32 (resolution, resolution, channels) in [-1, 1], or points (2,); see ImageDataset.
+
+    Raises:
+        InputError: an argument is not what it should be.
+        DataError: the data is not here, broken, or has no labels.
+    """
+    build, options = _find(name, options)
+    _check_options(name, build, options)
+    one_of("channels", channels, (None, 1, 3))
+    if resolution is not None:
+        resolution = integer("resolution", resolution, SMALLEST, LARGEST)
+    if not isinstance(split, str):
+        raise InputError(f"split={split!r} is not text: give 'train' or 'test'")
+    for flag, value in (("labels", labels), ("shuffle", shuffle), ("repeat", repeat), ("full", full)):
+        allowed = (True, False) if flag in ("labels", "full") else (True, False, None)
+        if not any(value is choice for choice in allowed):
+            raise InputError(f"{flag}={value!r} is not known: give True or False")
+    if full and name != "fashion_mnist":
+        raise InputError(f"full=True is for 'fashion_mnist' only, {name!r} is always whole: leave it out")
+    request = Request(name, split, resolution, channels, integer("seed", seed, 0), full)
+    train = split == "train" or (name.startswith("tfds:") and split.startswith("train"))
+    return ImageDataset(
+        build(request, **options),
+        labels=labels,
+        shuffle=train if shuffle is None else shuffle,
+        repeat=train if repeat is None else repeat,
+    )
+
+
+def from_arrays(
+    images: np.ndarray,
+    labels: np.ndarray | Sequence[int] | None = None,
+    *,
+    num_classes: int | None = None,
+    class_names: Sequence[str] | None = None,
+    name: str = "arrays",
+    resolution: int | None = None,
+    channels: int | None = None,
+    seed: int = 0,
+    shuffle: bool = True,
+    repeat: bool = True,
+) -> ImageDataset:
+    """A dataset of arrays in memory, with the pipeline of `load`.
+
+    Args:
+        images: uint8 (n, side, side, 1 or 3) or (n, side, side), or float points (n, coordinates), taken as they are.
+        labels: integers (n,), from 0; given, the elements are (image, label) pairs.
+        num_classes: by default the highest label + 1.
+        class_names: by default the numbers.
+        name: for messages.
+        resolution: resample to this.
+        channels: 1 or 3, to convert.
+        seed: of the order.
+        shuffle: a new permutation in every epoch.
+        repeat: go on for ever.
+
+    Raises:
+        DataError: arrays of another kind or shape, values that are not finite, or labels out of range.
+    """
+    images = np.asarray(images)
+    if images.dtype == np.uint8 and images.ndim == 3:
+        images = images[..., None]
+    if images.dtype == np.uint8 and images.ndim == 4:
+        if images.shape[1] != images.shape[2] or images.shape[3] not in (1, 3):
+            raise DataError(f"images have shape {images.shape}: give (n, side, side, 1 or 3)")
+        if resolution is not None:
+            resolution = integer("resolution", resolution, SMALLEST, LARGEST)
+        images = fitted(images, resolution, one_of("channels", channels, (None, 1, 3)))
+    elif images.dtype.kind == "f" and images.ndim == 2:
+        images = images.astype(np.float32)
+        if not np.isfinite(images).all():
+            raise DataError(
+                f"point {np.argwhere(~np.isfinite(images))[0][0]} of {name!r} is not finite: remove it"
+            )
+    else:
+        raise DataError(
+            f"{name!r} is an array of {images.dtype} {images.shape}: give uint8 images (n, side, side, channels), "
+            "0 black to 255 white, or float points (n, coordinates)"
+        )
+    if labels is not None:
+        labels = np.asarray(labels)
+        if labels.dtype.kind not in "iu":
+            raise DataError(f"labels of {name!r} are {labels.dtype}: give integers from 0")
+        if num_classes is None:
+            num_classes = len(class_names) if class_names is not None else int(labels.max(initial=0)) + 1
+        names_given = tuple(map(str, range(num_classes))) if class_names is None else tuple(class_names)
+        if len(names_given) != num_classes:
+            raise DataError(f"num_classes={num_classes} and {len(names_given)} class_names: they must agree")
+        class_names = names_given
+    request = Request(name, "train", resolution, channels, integer("seed", seed, 0), False)
+    source = array_source(request, images, labels, class_names)
+    return ImageDataset(source, labels=labels is not None, shuffle=shuffle, repeat=repeat)
+
+
+def names() -> dict[str, str]:
+    """What `load` knows: name -> one line of description."""
+    return {name: text for name, (_, text) in _SOURCES.items()} | {
+        f"{prefix}:{rest}": text for prefix, (_, rest, text) in _PREFIXES.items()
+    }
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether data can be loaded on this machine without a network.
+
+    Attributes:
+        name: as for `load`.
+        found: it is here.
+        where: what it comes from, or where it was looked for.
+        remedy: how to get it; empty if it is here.
+    """
+
+    name: str
+    found: bool
+    where: str
+    remedy: str = ""
+
+
+def available() -> list[Availability]:
+    """What is on this machine, and what to do about the rest; looks at files only, never at the network."""
+    rendered = [Availability(name, True, "rendered") for name in list(_SOURCES)[:5]]
+    full = next((str(place) for place in fashion_mnist.places() if fashion_mnist.complete(place)), None)
+    network = "load it once with a network; it stays in Keras' cache"
+    rows = [
+        *rendered,
+        Availability("fashion_mnist", True, "ships with ganlib (10,000 + 2,000 images)"),
+        Availability(
+            "fashion_mnist full=True",
+            full is not None,
+            full or str(keras_datasets.cache_folder() / "fashion-mnist"),
+            "" if full else f"set GANLIB_DATA to a folder with the four idx .gz files, or {network}",
+        ),
+        Availability("digits", True, "ships with scikit-learn"),
+    ]
+    for name in ("mnist", "cifar10"):
+        places = keras_datasets.cached_files(name)
+        here = next((place for place in places if place.exists()), None)
+        rows.append(Availability(name, here is not None, str(here or places[0]), "" if here else network))
+    rows.append(Availability("folder:PATH", True, "your own images"))
+    has_tfds = importlib.util.find_spec("tensorflow_datasets") is not None
+    where = "tensorflow-datasets is installed" if has_tfds else "tensorflow-datasets is not installed"
+    rows.append(Availability("tfds:NAME", has_tfds, where, "" if has_tfds else tfds.INSTALL))
+    return rows
+
+
+def _find(name: str, options: dict[str, Any]) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """The function that builds the source `name`, and its options."""
+    if not isinstance(name, str):
+        raise InputError(f"name={name!r} is not text: give one of {', '.join(names())}")
+    if name in _SOURCES:
+        return _SOURCES[name][0], options
+    prefix, colon, rest = name.partition(":")
+    if colon and prefix in _PREFIXES:
+        build, what, _ = _PREFIXES[prefix]
+        if not rest:
+            raise InputError(f"{name!r} lacks what follows the colon: give {prefix}:{what}")
+        return functools.partial(build, rest), options
+    known = [*_SOURCES, *(f"{prefix}:" for prefix in _PREFIXES)]
+    plain = name.lower().replace("-", "_").replace(" ", "_")
+    close = difflib.get_close_matches(plain, known, n=1)
+    if close:
+        raise InputError(f"no data is called {name!r}: did you mean {close[0]!r}?")
+    if Path(name).expanduser().is_dir():
+        raise InputError(f"no data is called {name!r}: for the images in that folder give 'folder:{name}'")
+    raise InputError(f"no data is called {name!r}: give one of {', '.join(names())}")
+
+
+def _check_options(name: str, build: Callable[..., Any], options: dict[str, Any]) -> None:
+    """Refuse options that the source does not have."""
+    parameters = inspect.signature(build).parameters.values()
+    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    for option in options:
+        if option not in known:
+            close = difflib.get_close_matches(option, [*known, *inspect.signature(load).parameters], n=1)
+            hint = (
+                f"did you mean {close[0]!r}?" if close else f"it has {', '.join(known) or 'none of its own'}"
+            )
+            raise InputError(f"{name!r} has no option {option!r}: {hint}")

@@ -1,0 +1,155 @@
+"""Image files in a folder; sub-folders are classes. Every file is opened before training starts."""
+
+import os
+import warnings
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ganlib.data.resize import centre_crop, resized
+from ganlib.data.sources import LARGEST, SMALLEST, ArraySource, Request, array_source, check_memory
+from ganlib.errors import DataError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
+
+
+def source(path: str | os.PathLike, request: Request) -> ArraySource:
+    """All image files under `path`, in the order of their names.
+
+    Images directly in the folder have no labels. If there are none there, the sub-folders are the classes, in the order
+    of their names, whatever their depth. A folder that holds just the sub-folders `train` and `test` has these splits;
+    any other is all "train". Images are turned as their EXIF tag says, laid over black where transparent, cropped to
+    the centred square and resampled. Animations give their first frame. Other files and hidden ones are ignored.
+
+    Args:
+        path: the folder.
+        request: what every source understands. Without `resolution` all images must have one size; without `channels`
+            they become grey if all of them are, else RGB.
+
+    Raises:
+        DataError: no folder, no images, images both beside and inside sub-folders, different sizes and no resolution,
+            or files that cannot be read; all of these are listed.
+    """
+    root = Path(path).expanduser()
+    if not root.is_dir():
+        state = "is a file" if root.exists() else "does not exist"
+        raise DataError(f"{str(path)!r} {state}: give folder:PATH with the path of a folder of images")
+    root = _split(root, request.split)
+    files, labels, class_names = _files(root)
+    images = _read(files, root, request)
+    return array_source(request, images, labels, class_names)
+
+
+def _split(root: Path, split: str) -> Path:
+    """The folder of one split."""
+    entries = {entry.name for entry in root.iterdir() if not entry.name.startswith(".")}
+    if entries == {"train", "test"}:
+        if split not in entries:
+            raise DataError(f"{root} has the splits 'train' and 'test', not {split!r}")
+        return root / split
+    if split != "train":
+        raise DataError(
+            f"{root} has no split {split!r}, only 'train': a split is made by sub-folders train and test"
+        )
+    return root
+
+
+def _files(root: Path) -> tuple[list[Path], np.ndarray | None, tuple[str, ...] | None]:
+    """The image files, their labels and the names of the classes."""
+    direct = _images(root.iterdir())
+    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    within = {folder.name: _images(folder.rglob("*")) for folder in folders}
+    within = {name: found for name, found in within.items() if found}
+    if direct and within:
+        raise DataError(
+            f"{root} has images beside its sub-folders ({direct[0].name}) and in them ({next(iter(within))}): "
+            "keep one kind; sub-folders are classes"
+        )
+    if direct:
+        return direct, None, None
+    if not within:
+        raise DataError(
+            f"{root} holds no images: put {', '.join(SUFFIXES)} files there, or in sub-folders as classes"
+        )
+    labels = np.repeat(np.arange(len(within)), [len(found) for found in within.values()])
+    return [file for found in within.values() for file in found], labels, tuple(within)
+
+
+def _images(paths: Iterable[Path]) -> list[Path]:
+    """The image files among `paths`, sorted; links that lead nowhere count, and will be reported."""
+    found = (path for path in paths if path.suffix.lower() in SUFFIXES and not path.is_dir())
+    return sorted(path for path in found if not path.name.startswith("."))
+
+
+def _read(files: list[Path], root: Path, request: Request) -> np.ndarray:
+    """uint8 (n, resolution, resolution, channels). One bad file fails all, after all were looked at."""
+    resolution, channels = request.resolution, request.channels
+    if resolution is not None:
+        check_memory(request.name, len(files), (resolution, resolution, channels or 3))
+
+    def one(path: Path) -> tuple[np.ndarray | None, str | None]:
+        try:
+            return _open(path, resolution, channels), None
+        except Exception as error:  # Pillow raises almost anything on broken files
+            return None, f"{path.relative_to(root)} ({_reason(path, error)})"
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool, warnings.catch_warnings():
+        # Pillow only warns of pictures so large that they may be an attack, and of damaged tags.
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        results = list(pool.map(one, files))
+    broken = [problem for _, problem in results if problem is not None]
+    if broken:
+        raise DataError(
+            f"{len(broken)} of {len(files)} image files in {root} cannot be used: {'; '.join(broken)}. "
+            "Repair or remove them"
+        )
+    images = [image for image, _ in results]
+    sides = np.array([image.shape[0] for image in images])
+    if (sides != sides[0]).any():
+        other = files[int(np.argmax(sides != sides[0]))]
+        raise DataError(
+            f"images in {root} differ in size ({files[0].relative_to(root)} gives {sides[0]}, "
+            f"{other.relative_to(root)} {sides[sides != sides[0]][0]} pixels): give resolution="
+        )
+    if not SMALLEST <= sides[0] <= LARGEST:
+        raise DataError(
+            f"images in {root} are {sides[0]} pixels high: give resolution= from {SMALLEST} to {LARGEST}"
+        )
+    if len({image.shape[-1] for image in images}) > 1:  # some grey, some in colour
+        images = [np.broadcast_to(image, (*image.shape[:2], 3)) for image in images]
+    return np.stack(images)
+
+
+def _open(path: Path, resolution: int | None, channels: int | None) -> np.ndarray:
+    """One image as uint8 (side, side, 1 or 3)."""
+    with Image.open(path) as image:
+        image.load()
+        if image.mode == "F" or (image.mode == "I" and image.getextrema()[1] > 65535):
+            raise ValueError("its values have no known range: save it with 8 or 16 bits")
+        if image.mode.startswith("I"):  # 16 bits; Pillow's own conversion would cut them off at 255
+            image = Image.fromarray((np.asarray(image, np.float64) / 257 + 0.5).astype(np.uint8))
+        image = ImageOps.exif_transpose(image)
+        grey = image.mode in ("1", "L", "LA", "La")
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
+        image = image.convert("L" if (channels or (1 if grey else 3)) == 1 else "RGB")
+        image = centre_crop(image)
+        pixels = np.asarray(image if resolution is None else resized(image, resolution))
+    return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """Why a file cannot be used, in a few words."""
+    if isinstance(error, FileNotFoundError):
+        return "a link that leads nowhere"
+    if isinstance(error, PermissionError):
+        return "no permission to read it"
+    if path.stat().st_size == 0:
+        return "empty"
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "not an image"
+    return " ".join(str(error).split()) or type(error).__name__

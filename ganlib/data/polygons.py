@@ -1,0 +1,108 @@
+"""White convex polygons of 3 to 8 corners on black: a data manifold that is known exactly.
+
+The setting in which Lucic et al. ("Are GANs Created Equal?", 2018, arXiv:1711.10337, section 5) measure precision and
+recall, with sharp definitions of our own: corners lie on a random ellipse, so every one of them is a corner of a convex
+polygon, and neighbours are at least half an even share of the ellipse apart, so every one can be seen. Polygon i is a
+pure function of (seed, split, i) and the same shape at every resolution.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from ganlib import randomness
+from ganlib.data.sources import Request, StreamSource, integer, pixel_centres, stream_split
+from ganlib.errors import InputError
+
+FEWEST, MOST = 3, 8
+_EVEN = 0.5  # share of the ellipse that is divided evenly; the rest is divided at random
+_NAMES = ("triangle", "quadrilateral", "pentagon", "hexagon", "heptagon", "octagon")
+
+
+def source(
+    request: Request, *, min_corners: int = FEWEST, max_corners: int = MOST, size: int | None = None
+) -> StreamSource:
+    """Polygons, 28x28 by default; the label is the number of corners less 3.
+
+    Args:
+        request: what every source understands.
+        min_corners: fewest corners, from 3.
+        max_corners: most corners, up to 8.
+        size: draw only from this many polygons; None for as many as wanted (the test split then has 2,000).
+    """
+    low = integer("min_corners", min_corners, FEWEST, MOST)
+    high = integer("max_corners", max_corners, FEWEST, MOST)
+    if low > high:
+        raise InputError(f"min_corners={low} is more than max_corners={high}: swap them")
+    size = stream_split(request, size, test=2_000)
+    resolution, channels = request.resolution or 28, request.channels or 1
+    key = randomness.key_of(request.seed, f"polygons/{request.split}")
+
+    def draw(start, n):
+        corners, counts = _corners(key, low, high, start, n)
+        images = _render(corners, counts, resolution)[..., None]
+        return tf.repeat(images, channels, axis=-1), counts - FEWEST
+
+    def details(start, n):
+        corners, counts = _corners(key, low, high, start, n)
+        return {"corners": corners.numpy(), "count": counts.numpy()}
+
+    return StreamSource(
+        name=request.name,
+        split=request.split,
+        shape=(resolution, resolution, channels),
+        num_classes=len(_NAMES),
+        class_names=_NAMES,
+        size=size,
+        seed=request.seed,
+        draw=draw,
+        details=details,
+    )
+
+
+def _corners(key: int, low: int, high: int, start, n) -> tuple[tf.Tensor, tf.Tensor]:
+    """Corners (n, 8, 2), anticlockwise, x to the right and y up, both in [-1, 1]; how many of them count (n,).
+
+    Those beyond the count repeat the first corner.
+    """
+    rows = -(-n // 16) * 16  # whole packets, see toys.py
+    u = randomness.uniform(key, 0, start, (rows, MOST + 7))
+    counts = tf.minimum(low + tf.cast(u[:, 0] * (high - low + 1), tf.int32), high)
+    used = tf.cast(tf.range(MOST)[None] < counts[:, None], tf.float32)
+    share = -tf.math.log1p(-u[:, 7:]) * used  # exponential: the division of a ring by random points
+    share = share / tf.reduce_sum(share, axis=1, keepdims=True)
+    share = _EVEN * used / tf.cast(counts, tf.float32)[:, None] + (1 - _EVEN) * share
+    ahead = tf.cumsum(share, axis=1, exclusive=True) * used  # beyond the count: 0, the first corner
+    angle = 2 * np.pi * (ahead + u[:, 1:2])
+    axis = 0.45 + 0.45 * u[:, 2:3]  # the longer one, in half sides of the image
+    x, y = axis * tf.cos(angle), axis * (0.6 + 0.4 * u[:, 3:4]) * tf.sin(angle)
+    turn = np.pi * u[:, 4:5]
+    room = 0.95 - axis
+    corners = tf.stack(
+        [
+            tf.cos(turn) * x - tf.sin(turn) * y + room * (2 * u[:, 5:6] - 1),
+            tf.sin(turn) * x + tf.cos(turn) * y + room * (2 * u[:, 6:7] - 1),
+        ],
+        axis=-1,
+    )
+    return corners[:n], counts[:n]
+
+
+def _render(corners: tf.Tensor, counts: tf.Tensor, resolution: int) -> tf.Tensor:
+    """uint8 (n, resolution, resolution): the signed distance to the polygon, cut off at half a pixel on both sides."""
+    edge = tf.roll(corners, -1, axis=1) - corners
+    length = tf.maximum(tf.norm(edge, axis=-1, keepdims=True), 1e-12)
+    normal = (
+        tf.stack([edge[..., 1], -edge[..., 0]], axis=-1) / length
+    )  # outwards, as corners go anticlockwise
+    offset = tf.reduce_sum(normal * corners, axis=-1)
+    last = tf.range(MOST)[None] >= counts[:, None]  # edges of no length: every pixel is far inside
+    normal = tf.where(last[..., None], 0.0, normal)
+    offset = tf.where(last, 1e3, offset)
+    x, y = pixel_centres(resolution)
+    distance = None
+    for i in range(MOST):
+        across = normal[:, i, 0, None, None] * x[None, None, :]
+        down = normal[:, i, 1, None, None] * y[None, :, None] - offset[:, i, None, None]
+        distance = across + down if distance is None else tf.maximum(distance, across + down)
+    coverage = tf.clip_by_value(0.5 - distance * (resolution / 2), 0.0, 1.0)
+    return tf.cast(coverage * 255.0 + 0.5, tf.uint8)
