@@ -24,6 +24,7 @@ from ganlib import checkpoints, plots
 from ganlib.errors import InputError, TrainingDiverged
 from ganlib.files import cannot_write, history_text, make_folder, read_history, write_atomically
 
+_LOGS = ("discriminator_loss", "generator_loss", "real_loss", "fake_loss", "real_logits", "fake_logits")
 _FOLD = 100  # pending logs are turned into numbers this often, so that they do not pile up on the device
 _GIF_FRAMES = 100  # a GIF of a long run takes as many of its pictures, evenly spaced
 
@@ -131,7 +132,9 @@ class History(_EverySteps):
     def each(self, logs: dict[str, Any]) -> None:
         """Keep the logs, as they are: turning them into numbers would wait for the device."""
         if not self._columns:
-            self._columns = ["step", "kimg", "seconds", "images_per_second", *logs]
+            # a tf.function sorts its logs by name; losses first reads better
+            names = [name for name in _LOGS if name in logs] + [name for name in logs if name not in _LOGS]
+            self._columns = ["step", "kimg", "seconds", "images_per_second", *names]
             write_atomically(self.path, history_text({name: [] for name in self._columns}))
         elif not self._count and not self._pending and set(logs) != set(self._columns[4:]):
             raise InputError(
@@ -333,6 +336,29 @@ class Checkpoint(_EverySteps):
         """Save the last step."""
         if self.step > 0:
             self.at()
+
+
+class StopAfter(_EverySteps):
+    """Ends `fit` after the step during which so many seconds have passed; callbacks run their ends as always.
+
+    Args:
+        seconds: Of this call of `fit`.
+    """
+
+    def __init__(self, seconds: float):
+        super().__init__(None)
+        self.seconds = seconds
+        self._end = 0.0
+
+    def on_train_begin(self, logs=None):
+        """Start the clock."""
+        super().on_train_begin()
+        self._end = time.monotonic() + self.seconds
+
+    def each(self, logs: dict[str, Any]) -> None:
+        """Look at the clock."""
+        if time.monotonic() >= self._end:
+            self.model.stop_training = True
 
 
 class ProgressBar(_EverySteps):

@@ -62,14 +62,7 @@ def test_history_rows_hold_means_over_the_interval(tmp_path):
     seen = Seen()
     train(tiny(), 5, seen, cb.History(tmp_path, every=2))
     table = read_history(tmp_path / "history.csv")
-    assert list(table) == [
-        "step",
-        "kimg",
-        "seconds",
-        "images_per_second",
-        *sorted(LOGS, key=list(table).index),
-    ]
-    assert set(table) >= set(LOGS)
+    assert list(table) == ["step", "kimg", "seconds", "images_per_second", *LOGS]
     assert table["step"] == [2, 4, 5]
     assert table["kimg"] == [0.008, 0.016, 0.02]
     assert table["seconds"] == sorted(table["seconds"]) and table["seconds"][0] > 0

@@ -1,0 +1,277 @@
+"""The command `ganlib`: train, sample, list, doctor.
+
+Only click is imported here, so that help answers at once; TensorFlow loads inside the commands that compute.
+
+Exit status: 0 done; 1 the run failed (training diverged, disk full, damaged checkpoint); 2 the input is wrong
+and nothing was written; 130 after Ctrl-C and 143 after SIGTERM, state saved. Errors are one line, `error:
+...`, on stderr; GANLIB_DEBUG=1 adds the traceback of an unexpected one.
+"""
+
+import io
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ganlib import __version__
+from ganlib.errors import GanlibError, InputError
+
+_POSITIVE = click.FloatRange(min=0, min_open=True)
+_COUNT = click.IntRange(min=1)
+
+
+class _Group(click.Group):
+    """A click group whose errors are one line, and whose exit status tells wrong input from failure."""
+
+    def main(self, args=None, prog_name=None, standalone_mode=True, **extra):
+        """Run a command line; with `standalone_mode`, the default, end in SystemExit."""
+        if not standalone_mode:
+            return super().main(args, prog_name, standalone_mode=False, **extra)
+        try:
+            status = super().main(args, prog_name, standalone_mode=False, **extra)
+        except click.Abort:
+            status = _fail("interrupted", 130)
+        except click.ClickException as error:
+            status = _fail(error.format_message(), error.exit_code)
+        except InputError as error:
+            status = _fail(error, 2)
+        except GanlibError as error:
+            status = _fail(error, 1)
+        except Exception as error:
+            if os.environ.get("GANLIB_DEBUG"):
+                raise
+            status = _fail(f"{type(error).__name__}: {error} (GANLIB_DEBUG=1 shows where)", 1)
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: Any, status: int) -> int:
+    click.echo("error: " + " ".join(str(message).split()), err=True)
+    return status
+
+
+@click.group(
+    cls=_Group,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="ganlib")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Generative Adversarial Networks to train, sample and measure.
+
+    Start with: ganlib train dcgan --out runs/first
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+    """("a=1", "b=none") -> {"a": 1, "b": None}. Values are JSON where they can be, else text."""
+    words = {"none": None, "true": True, "false": False}
+    pairs: dict[str, Any] = {}
+    for value in values:
+        key, _, text = value.partition("=")
+        if not key.isidentifier() or not text:
+            raise click.BadParameter(f"{value!r} is not KEY=VALUE, such as latent_dim=32", context, parameter)
+        if key in pairs:
+            raise click.BadParameter(f"{key!r} is given twice; give it once", context, parameter)
+        try:
+            pairs[key] = words[text.lower()] if text.lower() in words else json.loads(text)
+        except ValueError:
+            pairs[key] = text
+    return pairs
+
+
+@main.command()
+@click.argument("model")
+@click.option(
+    "--preset", default="laptop", show_default=True, help="Size of the networks: see `ganlib list`."
+)
+@click.option(
+    "--data",
+    default="fashion_mnist",
+    show_default=True,
+    help="fashion_mnist, mnist, cifar10, digits, polygons, shapes, gaussians_ring, gaussians_grid, "
+    "swiss_roll, folder:PATH or tfds:NAME.",
+)
+@click.option(
+    "--data-option",
+    "data_options",
+    multiple=True,
+    callback=_pairs,
+    metavar="KEY=VALUE",
+    help="Argument of the data source, such as full=true; may be repeated.",
+)
+@click.option(
+    "--kimg",
+    type=_POSITIVE,
+    metavar="X",
+    default=165.0,
+    show_default=True,
+    help="Thousands of real images to show to the discriminator.",
+)
+@click.option(
+    "--minutes",
+    type=_POSITIVE,
+    metavar="X",
+    help="Stop after so many minutes of training, if that is earlier.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/MODEL]")
+@click.option("--resume", is_flag=True, help="Continue the run in --out from its last checkpoint.")
+@click.option(
+    "--seed",
+    type=int,
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Seed of weights, latents and order of data.",
+)
+@click.option("--batch-size", type=_COUNT, metavar="N", help="Real images a step.  [default: the preset's]")
+@click.option(
+    "--resolution", type=_COUNT, metavar="N", help="Height and width of images.  [default: the preset's]"
+)
+@click.option(
+    "--set",
+    "arguments",
+    multiple=True,
+    callback=_pairs,
+    metavar="KEY=VALUE",
+    help="Constructor argument of the model, such as latent_dim=32; may be repeated.",
+)
+@click.option(
+    "--strategy", default="none", show_default=True, help="none, mirrored, mirrored:N, tpu or tpu:ADDRESS."
+)
+@click.option(
+    "--checkpoint-every", type=_COUNT, metavar="N", help="Steps.  [default: a tenth of the run, at most 500]"
+)
+@click.option(
+    "--sample-every",
+    type=_COUNT,
+    metavar="N",
+    help="Steps between pictures.  [default: a twentieth of the run]",
+)
+@click.option(
+    "--score/--no-score",
+    default=True,
+    show_default=True,
+    help="Compute FID(fashion-cnn) at the end (fashion_mnist only).",
+)
+@click.option("--deterministic", is_flag=True, help="Bit-identical repeats on one machine; slower on a GPU.")
+@click.pass_context
+def train(context: click.Context, model: str, **options: Any) -> int:
+    """Train a model and leave everything in a run folder.
+
+    `ganlib list` shows the models. The folder gets config.json, history.csv, curves.png, samples/,
+    checkpoints/, model.weights.h5 and metrics.json. Ctrl-C saves and stops; --resume continues.
+    """
+    options["out"] = options["out"] or Path("runs") / model
+    given = {
+        name
+        for name in options
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    }
+    from ganlib import runs
+
+    return runs.train(model, options, given)
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--n", type=_COUNT, metavar="N", default=64, show_default=True, help="How many.")
+@click.option(
+    "--seed", type=int, metavar="N", help="Same seed, same samples.  [default: another one each time]"
+)
+@click.option(
+    "--truncation",
+    type=_POSITIVE,
+    metavar="X",
+    help="Largest latent: fewer oddities, less variety.",
+)
+@click.option("--labels", help="Classes, for a conditional model: 3, or 0,1,2, repeated up to --n.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("samples.png"),
+    show_default=True,
+    help="A .png picture, or an .npz file with the array `samples`, float32 in [-1, 1].",
+)
+@click.option("--model", help="Whose weights RUN holds, if no config.json is beside them.")
+@click.option("--preset", help="The preset of that model.")
+def sample(
+    run: Path,
+    n: int,
+    seed: int | None,
+    truncation: float | None,
+    labels: str | None,
+    out: Path,
+    model: str | None,
+    preset: str | None,
+) -> None:
+    """Draw samples from a run folder or a .weights.h5 file."""
+    if out.suffix not in (".png", ".npz"):
+        raise InputError(f"--out {out} ends in neither .png nor .npz; choose one of them")
+    try:
+        classes = None if labels is None else [int(label) for label in labels.split(",")]
+    except ValueError:
+        raise InputError(f"--labels {labels!r} is not a list of whole numbers, such as 0,1,2") from None
+    from ganlib import runs
+
+    gan = runs.load(run, model, preset)
+    if classes is not None:
+        classes = [classes[i % len(classes)] for i in range(n)]
+    samples = gan.sample(n, labels=classes, truncation=truncation, seed=seed)
+    if out.suffix == ".png":
+        from ganlib import plots
+
+        plots.save_png(samples, out)
+    else:
+        import numpy as np
+
+        from ganlib.files import write_atomically
+
+        arrays = {"samples": samples} if classes is None else {"samples": samples, "labels": classes}
+        content = io.BytesIO()
+        np.savez_compressed(content, **arrays)
+        write_atomically(out, content.getvalue())
+    click.echo(f"{n} samples: {out}")
+
+
+@main.command("list")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def list_models(as_json: bool) -> None:
+    """Show models, papers, presets and numbers of parameters."""
+    from ganlib import runs
+
+    models = runs.catalogue()
+    if as_json:
+        click.echo(json.dumps(models, indent=2))
+        return
+    for model in models:
+        paper = f"{model['title']}. {model['authors']}, {model['year']}"
+        click.echo(f"{model['name']}  ({model['class']})\n  {paper}, arXiv:{model['arxiv']}")
+        width = max(len(name) for name in model["presets"])
+        for name, preset in model["presets"].items():
+            counts = ", ".join(f"{player} {count:,}" for player, count in preset["parameters"].items())
+            click.echo(f"    {name:<{width}}  {preset['description']}\n    {'':<{width}}  {counts}")
+        click.echo()
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs go."
+)
+def doctor(as_json: bool, out: Path) -> int:
+    """Show what this machine has, and what to do about what it lacks."""
+    from ganlib import doctor as examination
+
+    report = examination.examine(out)
+    click.echo(json.dumps(report, indent=2) if as_json else examination.text(report))
+    return 0 if report["ok"] else 1
+
+
+if __name__ == "__main__":
+    main(prog_name="ganlib")

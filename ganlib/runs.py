@@ -1,0 +1,443 @@
+"""Run folders: what `ganlib train` leaves behind, continues, and `ganlib sample` reads.
+
+    config.json         how the run was started: enough to resume it and to build its model again
+    history.csv         losses, logits and speed               curves.png   the same, drawn
+    samples/            step-00000500.png ... of the same latents, training.gif
+    checkpoints/        step-00000500 ... everything that resuming needs
+    model.weights.h5    the networks at the end                metrics.json  scores; its presence says:
+    complete
+
+TensorFlow is imported inside the functions, after what can be checked without it.
+"""
+
+import datetime
+import difflib
+import inspect
+import math
+import platform
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganlib import __version__
+from ganlib.errors import InputError
+from ganlib.files import read_history, read_json, write_json
+from ganlib.quiet import import_tensorflow
+
+if TYPE_CHECKING:
+    from ganlib.gan import GAN
+
+# What a run is: --resume with another value of one of these would be another run.
+_IDENTITY = ("preset", "data", "data_options", "seed", "batch_size", "resolution", "arguments")
+# What a resumed run takes over unless it is given anew.
+_SETTINGS = (
+    "kimg",
+    "minutes",
+    "strategy",
+    "checkpoint_every",
+    "sample_every",
+    "history_every",
+    "score",
+    "deterministic",
+)
+
+
+def train(model: str, options: dict[str, Any], given: set[str]) -> int:
+    """Train, or go on training, a model; print where everything is.
+
+    Args:
+        model: Its name in `ganlib.models.registry()`.
+        options: The options of `ganlib train`, defaults included.
+        given: Names of those on the command line: --resume takes all others from the run's config.json.
+
+    Returns:
+        The exit status: 0; 130 and 143 if a signal stopped the run, which then is saved.
+
+    Raises:
+        InputError: An option does not fit. Nothing has been written.
+        GanlibError: The run failed.
+    """
+    out = Path(options["out"])
+    config = _stored_config(out, model, options, given) if options["resume"] else None
+    if config is None:
+        _refuse_used(out)
+    else:
+        options = {**config["options"], **{name: options[name] for name in given}, "out": out}
+    import_tensorflow()
+    import tensorflow as tf
+
+    from ganlib import checkpoints, scaling
+
+    if options["deterministic"]:
+        tf.config.experimental.enable_op_determinism()
+    with scaling.strategy(options["strategy"]).scope():
+        gan, data = _prepare(model, options, config)
+        gan.compile()
+    steps = math.ceil(1000 * options["kimg"] / (gan.batch_size * gan.n_critic))
+    if config is None:
+        _set_intervals(options, steps)
+    if config is not None and checkpoints.latest(out / "checkpoints") is not None:
+        checkpoints.restore(gan, out / "checkpoints")
+    left = _left(gan, options, steps)
+    if not left and (out / "metrics.json").exists():
+        print(f"{out} is already complete: {_progress(gan, options, steps)}; --kimg or --minutes continue it")
+        return 0
+    write_json(out / "config.json", _config(model, gan, data, options, config))
+    print(_headline(model, gan, data, options, steps))
+    if left:
+        try:
+            gan.fit(
+                data.batch(gan.batch_size), steps_per_epoch=left, callbacks=_callbacks(gan, data, options)
+            )
+        except (KeyboardInterrupt, SystemExit) as signal:
+            status = signal.code if isinstance(signal, SystemExit) else 130
+            resume = shlex.join(["ganlib", "train", model, "--out", str(out), "--resume"])
+            print(
+                f"stopped and saved at step {int(gan.step)} of {steps}; to continue: {resume}",
+                file=sys.stderr,
+            )
+            return status
+    _finish(gan, data, options)
+    return 0
+
+
+def load(run: str | Path, model: str | None = None, preset: str | None = None) -> "GAN":
+    """The model of a run, with its final weights, or those of its last checkpoint while it is not complete.
+
+    Args:
+        run: A run folder, or a `.weights.h5` file.
+        model: Name of the model that the file is of, if no config.json is beside it.
+        preset: Its preset.
+
+    Raises:
+        InputError: There is no such run, or nobody says which model it is.
+        CheckpointError: The weights are damaged or of another model.
+    """
+    run = Path(run)
+    if not run.exists():
+        raise InputError(f"{run} does not exist; give the folder of a run, or a .weights.h5 file")
+    folder, weights = (run, run / "model.weights.h5") if run.is_dir() else (run.parent, run)
+    if not weights.name.endswith(".weights.h5"):
+        raise InputError(
+            f"{run} is neither a run folder nor a .weights.h5 file; pickles and the like are not read"
+        )
+    stored = folder / "config.json"
+    if not (model and preset) and not stored.exists():
+        raise InputError(
+            f"{folder} has no config.json that says what the weights are of; give --model and --preset, or a "
+            "folder that `ganlib train` made"
+        )
+    import_tensorflow()
+    from ganlib import checkpoints
+
+    if model and preset:
+        gan = _class_of(model).from_preset(preset)
+    else:
+        config = _read_config(folder)
+        gan = _rebuild(config, stored)
+    if weights.exists():
+        gan.load_weights(weights)
+    else:
+        gan.compile()
+        checkpoints.restore(gan, folder / "checkpoints")
+    return gan
+
+
+def catalogue() -> list[dict[str, Any]]:
+    """Every model with its paper, its presets, and the number of trainable parameters of each network."""
+    import_tensorflow()
+    from ganlib import models
+
+    return [
+        {
+            "name": name,
+            "class": cls.__name__,
+            "title": cls.title,
+            "authors": cls.authors,
+            "year": cls.year,
+            "arxiv": cls.arxiv,
+            "presets": {
+                preset: {
+                    "description": entry["description"],
+                    "arguments": entry["arguments"],
+                    "parameters": _parameters(cls.from_preset(preset)),
+                }
+                for preset, entry in cls.presets.items()
+            },
+        }
+        for name, cls in models.registry().items()
+    ]
+
+
+# --------------------------------------------------------------------------------- before the first step
+
+
+def _refuse_used(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out} is a file; choose a folder")
+    if out.is_dir() and any(out.iterdir()):
+        raise InputError(
+            f"--out {out} is not empty; add --resume to continue the run there, or choose another"
+        )
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    config = read_json(path)
+    missing = [
+        key for key in ("model", "arguments", "options") if not isinstance(config, dict) or key not in config
+    ]
+    if missing:
+        raise InputError(
+            f"{path} has no {missing[0]!r}; it is not a run's config.json: restore it from a copy"
+        )
+    return config
+
+
+def _stored_config(out: Path, model: str, options: dict[str, Any], given: set[str]) -> dict[str, Any]:
+    """The config.json of the run to resume, after comparing it with the command line."""
+    if not (out / "config.json").exists():
+        raise InputError(
+            f"--resume: {out} has no config.json, so no run to continue; leave out --resume to start one"
+        )
+    config = _read_config(out)
+    asked = {"model": model} | {name: options[name] for name in _IDENTITY if name in given}
+    for name, value in asked.items():
+        was = config["model"] if name == "model" else config["options"].get(name)
+        if value != was:
+            raise InputError(
+                f"--resume: {name.replace('_', '-')} is {value!r}, but {out} was started with {was!r}; "
+                "leave it out, or choose another --out"
+            )
+    return config
+
+
+def _class_of(model: str) -> type["GAN"]:
+    from ganlib import models
+
+    known = models.registry()
+    if model not in known:
+        close = difflib.get_close_matches(model, known, 1)
+        hint = f"did you mean {close[0]}?" if close else "`ganlib list` shows them"
+        raise InputError(f"there is no model {model!r}: choose one of {', '.join(known)}; {hint}")
+    return known[model]
+
+
+def _prepare(model: str, options: dict[str, Any], config: dict[str, Any] | None) -> tuple["GAN", Any]:
+    """The model and its data, made for each other."""
+    from ganlib import data as sources
+
+    taken = {"resolution", "channels", "seed", "labels", "shuffle", "repeat"} & set(options["data_options"])
+    if taken:
+        name = min(taken)
+        raise InputError(
+            f"--data-option {name}: train sets {name} itself, from the model and --seed; leave it out"
+        )
+
+    def load_data(channels):
+        return sources.load(
+            options["data"],
+            resolution=gan.image_shape[0] if len(gan.image_shape) == 3 else None,
+            channels=channels,
+            seed=options["seed"],
+            **options["data_options"],
+        )
+
+    if config is not None:
+        gan = _rebuild(config, Path(options["out"]) / "config.json")
+        return gan, load_data(config["data"]["channels"])
+    cls = _class_of(model)
+    arguments = _arguments(cls, options)
+    gan = cls.from_preset(options["preset"], **arguments)
+    takes_channels = "channels" in inspect.signature(type(gan).__init__).parameters
+    fixed = "channels" in arguments or not takes_channels
+    data = load_data(gan.image_shape[-1] if fixed and len(gan.image_shape) == 3 else None)
+    if data.channels != gan.image_shape[-1] and not fixed and len(data.shape) == len(gan.image_shape):
+        gan = cls.from_preset(
+            options["preset"], **arguments, channels=data.channels
+        )  # the model follows the data
+    if tuple(data.shape) != gan.image_shape:
+        advice = "vanilla-gan --preset points_2d" if len(data.shape) == 1 else "another --preset or --data"
+        raise InputError(
+            f"--data {options['data']} has examples of shape {tuple(data.shape)}, {model} --preset "
+            f"{options['preset']} makes {gan.image_shape}; use {advice}"
+        )
+    return gan, data
+
+
+def _arguments(cls: type["GAN"], options: dict[str, Any]) -> dict[str, Any]:
+    """The constructor's arguments that the command line gives."""
+    arguments = dict(options["arguments"])
+    for name in ("seed", "batch_size", "resolution"):
+        if name in arguments:
+            raise InputError(
+                f"--set {name}={arguments[name]}: use --{name.replace('_', '-')} {arguments[name]}"
+            )
+        if options[name] is not None:
+            arguments[name] = options[name]
+    return arguments
+
+
+def _rebuild(config: dict[str, Any], path: Path) -> "GAN":
+    cls = _class_of(config["model"])
+    cls = cls.presets.get(config["options"].get("preset"), {}).get("class", cls)
+    try:
+        return cls.from_config(config["arguments"])
+    except (TypeError, InputError) as error:
+        raise InputError(
+            f"{path} does not describe a {cls.__name__} ({error}); restore it from a copy"
+        ) from error
+
+
+def _set_intervals(options: dict[str, Any], steps: int) -> None:
+    """Intervals that suit the length of the run, where none are given; a longer resumed run keeps them."""
+    options["checkpoint_every"] = options["checkpoint_every"] or min(500, max(1, steps // 10))
+    options["sample_every"] = options["sample_every"] or max(1, steps // 20)
+    options["history_every"] = min(50, max(1, steps // 40))
+
+
+def _left(gan: "GAN", options: dict[str, Any], steps: int) -> int:
+    """Steps still to do; 0 once --kimg or --minutes is reached."""
+    if options["minutes"] and _seconds(options) >= 60 * options["minutes"]:
+        return 0
+    return max(0, steps - int(gan.step))
+
+
+def _seconds(options: dict[str, Any]) -> float:
+    """Seconds of training so far."""
+    table = Path(options["out"]) / "history.csv"
+    column = read_history(table)["seconds"] if table.exists() and table.stat().st_size else []
+    return column[-1] if column else 0.0
+
+
+def _config(
+    model: str, gan: "GAN", data: Any, options: dict[str, Any], before: dict[str, Any] | None
+) -> dict[str, Any]:
+    """What config.json holds."""
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    return {
+        "model": model,
+        "preset": options["preset"],
+        "arguments": gan.get_config(),
+        "data": {
+            "name": data.name,
+            "split": data.split,
+            "shape": list(data.shape),
+            "channels": data.channels,
+            "size": data.size,
+            "options": options["data_options"],
+        },
+        "seed": options["seed"],
+        "options": {name: options[name] for name in (*_IDENTITY, *_SETTINGS)},
+        "versions": {
+            "ganlib": __version__,
+            "python": platform.python_version(),
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "numpy": np.__version__,
+        },
+        "started": [
+            *(before["started"] if before else []),
+            {
+                "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+                "from_step": int(gan.step),
+                "command": shlex.join(["ganlib", *sys.argv[1:]]),
+            },
+        ],
+    }
+
+
+def _headline(model: str, gan: "GAN", data: Any, options: dict[str, Any], steps: int) -> str:
+    shape = "x".join(map(str, data.shape))
+    size = "endless" if data.size is None else f"{data.size:,}"
+    networks = ", ".join(f"{player} {count:,}" for player, count in _parameters(gan).items())
+    start = f"step {int(gan.step):,} of {steps:,}" if int(gan.step) else f"{steps:,} steps"
+    return (
+        f"{model} {options['preset']} ({networks} trainable parameters) on {data.name} ({size} examples of "
+        f"{shape}): {start}, {gan.batch_size * gan.n_critic} images each, into {options['out']}"
+    )
+
+
+def _parameters(gan: "GAN") -> dict[str, int]:
+    return {
+        name: sum(math.prod(variable.shape) for variable in network.trainable_variables)
+        for name, network in gan.players().items()
+    }
+
+
+# ------------------------------------------------------------------------------------ training and after
+
+
+def _callbacks(gan: "GAN", data: Any, options: dict[str, Any]) -> list:
+    """In this order: numbers and state first, so that nothing that draws can lose them."""
+    from ganlib import callbacks
+
+    out = Path(options["out"])
+    real = data.to_numpy(1000) if len(gan.image_shape) == 1 else None
+    watching = [
+        callbacks.History(out, every=options["history_every"]),
+        callbacks.Checkpoint(out / "checkpoints", every_steps=options["checkpoint_every"]),
+        callbacks.SampleGrid(out / "samples", every=options["sample_every"], real=real),
+        callbacks.Curves(out),
+    ]
+    if options["minutes"]:
+        watching.append(callbacks.StopAfter(60 * options["minutes"] - _seconds(options)))
+    return watching
+
+
+def _finish(gan: "GAN", data: Any, options: dict[str, Any]) -> None:
+    """Weights, score, and where everything is."""
+    out = Path(options["out"])
+    gan.save_weights(out / "model.weights.h5")
+    table = read_history(out / "history.csv")
+    seconds = table["seconds"][-1]
+    scores, reason = _scores(gan, data, options)
+    result = {
+        "step": int(gan.step),
+        "kimg": int(gan.images_seen) / 1000,
+        "seconds": round(seconds, 1),
+        "images_per_second": round(int(gan.images_seen) / max(seconds, 1e-9), 1),
+        "scores": scores,
+    }
+    write_json(out / "metrics.json", result | ({"no_score_because": reason} if reason else {}))
+    pictures = out / "samples"
+    print(f"pictures  {pictures / f'step-{int(gan.step):08d}.png'} and {pictures / 'training.gif'}")
+    print(f"curves    {out / 'curves.png'}")
+    print(f"weights   {out / 'model.weights.h5'}")
+    for score in scores:
+        provenance = f"{score['samples']} samples, {score['reference']}"
+        print(f"score     {score['metric']} {score['value']:.2f} ({provenance})")
+    if reason:
+        print(f"score     none: {reason}")
+    print(f"time      {_duration(seconds)} of training, {result['images_per_second']:.0f} images/s")
+
+
+def _scores(gan: "GAN", data: Any, options: dict[str, Any]) -> tuple[list[dict], str | None]:
+    """The scores of the finished run, or why there are none."""
+    if not options["score"]:
+        return [], "--no-score"
+    if data.name != "fashion_mnist":
+        return [], f"FID(fashion-cnn) judges fashion_mnist only, not {data.name}"
+    from ganlib import metrics
+
+    started = time.perf_counter()
+    try:
+        score = metrics.fid_fashion_cnn(lambda n, seed: gan.sample(n, seed=seed))
+    except InputError as error:  # such as images too small for the network
+        return [], str(error)
+    return [score | {"seconds": round(time.perf_counter() - started, 1)}], None
+
+
+def _progress(gan: "GAN", options: dict[str, Any], steps: int) -> str:
+    return f"step {int(gan.step):,} of {steps:,}, {_duration(_seconds(options))} of training"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
