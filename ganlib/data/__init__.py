@@ -64,8 +64,8 @@ def load(
     """Images (or points) by name.
 
     The stream is a pure function of `seed` and position. A non-square image is cropped to its centre, never
-    stretched; a 28x28 image becomes 32x32 by a black frame; otherwise images are resampled (resize.py), once, and
-    kept as uint8 in memory.
+    stretched; a 28x28 image becomes 32x32 by a black frame; otherwise images are resampled (resize.py), once,
+    and kept as uint8 in memory.
 
     Args:
         name: one of `names()`.
@@ -73,16 +73,18 @@ def load(
         resolution: height and width, 4 to 1024; by default the source's own.
         labels: give (image, label) pairs, labels int32.
         seed: of the order, and of the content of what is generated.
-        shuffle: a new permutation in every epoch; by default for the train split only. What is generated without end
-            has no order to shuffle.
-        repeat: go on for ever; by default for the train split only. What is generated without end always does.
+        shuffle: a new permutation in every epoch; by default for the train split only. What is generated
+            without end has no order to shuffle.
+        repeat: go on for ever; by default for the train split only. What is generated without end always
+            does.
         full: all images of fashion_mnist instead of the embedded ones.
         channels: 1 grey or 3 RGB; by default the source's own.
-        **options: of the source; an error lists them. Toys: modes, radius, spacing, sigma, size; polygons and shapes:
-            size (None: infinite); fashion_mnist: data_dir.
+        **options: of the source; an error lists them. Toys: modes, radius, spacing, sigma, size; polygons and
+            shapes: size (None: infinite); fashion_mnist: data_dir.
 
     Returns:
-        A tf.data.Dataset of float32 (resolution, resolution, channels) in [-1, 1], or points (2,); see ImageDataset.
+        A tf.data.Dataset of float32 (resolution, resolution, channels) in [-1, 1], or points (2,); see
+        ImageDataset.
 
     Raises:
         InputError: an argument is not what it should be.
@@ -127,7 +129,8 @@ def from_arrays(
     """A dataset of arrays in memory, with the pipeline of `load`.
 
     Args:
-        images: uint8 (n, side, side, 1 or 3) or (n, side, side), or float points (n, coordinates), taken as they are.
+        images: uint8 (n, side, side, 1 or 3) or (n, side, side), or float points (n, coordinates), taken as
+            they are.
         labels: integers (n,), from 0; given, the elements are (image, label) pairs.
         num_classes: by default the highest label + 1.
         class_names: by default the numbers.
@@ -158,8 +161,8 @@ def from_arrays(
             )
     else:
         raise DataError(
-            f"{name!r} is an array of {images.dtype} {images.shape}: give uint8 images (n, side, side, channels), "
-            "0 black to 255 white, or float points (n, coordinates)"
+            f"{name!r} is an array of {images.dtype} {images.shape}: give uint8 images (n, side, side, "
+            "channels), 0 black to 255 white, or float points (n, coordinates)"
         )
     if labels is not None:
         labels = np.asarray(labels)

@@ -1,4 +1,4 @@
-"""The 8x8 digits of scikit-learn (Alpaydin and Kaynak 1998, UCI): real handwriting wherever ganlib is installed."""
+"""The 8x8 digits of scikit-learn (Alpaydin and Kaynak 1998, UCI): real handwriting wherever ganlib is."""
 
 import numpy as np
 

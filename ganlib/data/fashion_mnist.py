@@ -1,7 +1,7 @@
-"""Fashion-MNIST: 28x28 grey pictures of clothes in ten classes (Xiao, Rasul, Vollgraf 2017, arXiv:1708.07747).
+"""Fashion-MNIST: 28x28 grey pictures of clothes, ten classes (Xiao, Rasul, Vollgraf 2017, arXiv:1708.07747).
 
-The first 10,000 training and 2,000 test images ship with ganlib (data/embedded/, MIT licence, Zalando SE), cut by
-`python -m ganlib.data.embed`. `full=True` finds all 60,000 and 10,000.
+The first 10,000 training and 2,000 test images ship with ganlib (data/embedded/, MIT licence, Zalando SE),
+cut by `python -m ganlib.data.embed`. `full=True` finds all 60,000 and 10,000.
 """
 
 import functools
@@ -42,7 +42,8 @@ def source(request: Request, *, data_dir: str | os.PathLike | None = None) -> Ar
 
     Args:
         request: what every source understands; `full` asks for all images instead of the embedded ones.
-        data_dir: folder with the four original idx .gz files; by default the environment variable GANLIB_DATA.
+        data_dir: folder with the four original idx .gz files; by default the environment variable
+            GANLIB_DATA.
     """
     split = one_of("split", request.split, tuple(FILES))
     if request.full or data_dir is not None:
@@ -112,7 +113,8 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
     """The uint8 array in a gzipped idx file (the format is described at the end of LeCun's MNIST page).
 
     Raises:
-        DataError: the file is unreadable, not gzip, not idx of bytes, or shorter or longer than its header says.
+        DataError: the file is unreadable, not gzip, not idx of bytes, or shorter or longer than its header
+            says.
     """
     try:
         with gzip.open(path, "rb") as file:

@@ -19,19 +19,20 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".
 def source(path: str | os.PathLike, request: Request) -> ArraySource:
     """All image files under `path`, in the order of their names.
 
-    Images directly in the folder have no labels. If there are none there, the sub-folders are the classes, in the order
-    of their names, whatever their depth. A folder that holds just the sub-folders `train` and `test` has these splits;
-    any other is all "train". Images are turned as their EXIF tag says, laid over black where transparent, cropped to
-    the centred square and resampled. Animations give their first frame. Other files and hidden ones are ignored.
+    Images directly in the folder have no labels. If there are none there, the sub-folders are the classes, in
+    the order of their names, whatever their depth. A folder that holds just the sub-folders `train` and
+    `test` has these splits; any other is all "train". Images are turned as their EXIF tag says, laid over
+    black where transparent, cropped to the centred square and resampled. Animations give their first frame.
+    Other files and hidden ones are ignored.
 
     Args:
         path: the folder.
-        request: what every source understands. Without `resolution` all images must have one size; without `channels`
-            they become grey if all of them are, else RGB.
+        request: what every source understands. Without `resolution` all images must have one size; without
+            `channels` they become grey if all of them are, else RGB.
 
     Raises:
-        DataError: no folder, no images, images both beside and inside sub-folders, different sizes and no resolution,
-            or files that cannot be read; all of these are listed.
+        DataError: no folder, no images, images both beside and inside sub-folders, different sizes and no
+            resolution, or files that cannot be read; all of these are listed.
     """
     root = Path(path).expanduser()
     if not root.is_dir():
@@ -65,8 +66,8 @@ def _files(root: Path) -> tuple[list[Path], np.ndarray | None, tuple[str, ...] |
     within = {name: found for name, found in within.items() if found}
     if direct and within:
         raise DataError(
-            f"{root} has images beside its sub-folders ({direct[0].name}) and in them ({next(iter(within))}): "
-            "keep one kind; sub-folders are classes"
+            f"{root} has images beside its sub-folders ({direct[0].name}) and in them "
+            f"({next(iter(within))}): keep one kind; sub-folders are classes"
         )
     if direct:
         return direct, None, None

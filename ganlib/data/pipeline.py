@@ -1,8 +1,8 @@
-"""Streams of examples that are pure functions of (seed, position): any batch can be had without those before it.
+"""Streams that are pure functions of (seed, position): any batch can be had without those before it.
 
-Batch i of a stream holds the positions i * batch_size, i * batch_size + 1, ... A position p of a set of n examples
-lies in epoch p // n; in each epoch a keyed permutation of 0 ... n - 1 says which example it is. There is no state,
-so a stream restarts anywhere in constant time, and it is the same whatever the batch size.
+Batch i of a stream holds the positions i * batch_size, i * batch_size + 1, ... A position p of a set of n
+examples lies in epoch p // n; in each epoch a keyed permutation of 0 ... n - 1 says which example it is.
+There is no state, so a stream restarts anywhere in constant time, and it is the same whatever the batch size.
 """
 
 from typing import Any
@@ -14,8 +14,9 @@ from ganlib import randomness
 from ganlib.data.sources import ArraySource, Source, StreamSource, check_memory, integer
 from ganlib.errors import DataError, InputError
 
-# Cipher rounds of the index permutation. With TensorFlow's default of 4 successive epochs are correlated (0.9 for
-# 60,000 examples); with 8 no correlation was found beyond that of random permutations (tests/test_data_pipeline.py).
+# Cipher rounds of the index permutation. With TensorFlow's default of 4 successive epochs are correlated (0.9
+# for 60,000 examples); with 8 no correlation was found beyond that of random permutations
+# (tests/test_data_pipeline.py).
 _ROUNDS = 8
 # Examples are made in groups of this many for whoever reads them one by one.
 _GROUP = 64
@@ -89,10 +90,10 @@ class _Described(tf.data.Dataset):
 
 
 class ImageDataset(_Described):
-    """Images in [-1, 1], or points, one by one: a tf.data.Dataset with attributes and a fast, seekable `batch`.
+    """Images in [-1, 1], or points, one by one: a tf.data.Dataset with attributes and a seekable `batch`.
 
-    Elements are float32 (height, width, channels), or pairs of that and an int32 scalar if labels were asked for.
-    Made by `ganlib.data.load` and `ganlib.data.from_arrays`.
+    Elements are float32 (height, width, channels), or pairs of that and an int32 scalar if labels were asked
+    for. Made by `ganlib.data.load` and `ganlib.data.from_arrays`.
     """
 
     def __init__(self, source: Source, *, labels: bool, shuffle: bool, repeat: bool):
@@ -116,8 +117,9 @@ class ImageDataset(_Described):
 
         Args:
             batch_size: examples a batch.
-            drop_remainder: leave out a last batch that is not full. By default so for the train split. Where the data
-                repeats there is no last batch: one that crosses the end of an epoch goes on with the next epoch.
+            drop_remainder: leave out a last batch that is not full. By default so for the train split. Where
+                the data repeats there is no last batch: one that crosses the end of an epoch goes on with the
+                next epoch.
 
         Raises:
             InputError: `batch_size` is not a positive integer.
@@ -129,8 +131,8 @@ class ImageDataset(_Described):
         length = self._maker.length
         if drop_remainder and length is not None and length < batch_size:
             raise DataError(
-                f"{self.name!r} ({self.split}) has {length} examples, not one full batch of {batch_size}: choose a "
-                "smaller batch_size, repeat=True or drop_remainder=False"
+                f"{self.name!r} ({self.split}) has {length} examples, not one full batch of {batch_size}: "
+                "choose a smaller batch_size, repeat=True or drop_remainder=False"
             )
         return BatchedDataset(self._maker, self._source, batch_size, drop_remainder)
 
@@ -141,8 +143,8 @@ class ImageDataset(_Described):
             n: how many; all of them by default.
 
         Returns:
-            Examples (n, height, width, channels) in [-1, 1] or points (n, coordinates); with labels a pair of that and
-            int32 (n,).
+            Examples (n, height, width, channels) in [-1, 1] or points (n, coordinates); with labels a pair of
+            that and int32 (n,).
 
         Raises:
             InputError: the source is infinite and `n` is not given, or it has fewer than `n`.
@@ -159,7 +161,7 @@ class ImageDataset(_Described):
         return np.concatenate(parts)
 
     def details(self, n: int, start: int = 0) -> dict[str, np.ndarray]:
-        """What the generated examples `start` ... `start + n - 1` were drawn from, in the order of `to_numpy`.
+        """What examples `start` ... `start + n - 1`, in the order of `to_numpy`, were drawn from.
 
         `polygons`: corners. `shapes`: class, hue, saturation, value, x, y, size, rotation and the background.
 
@@ -175,7 +177,7 @@ class ImageDataset(_Described):
 
 
 class BatchedDataset(_Described):
-    """Batches of an ImageDataset: float32 (batch_size, height, width, channels), or pairs with int32 (batch_size,)."""
+    """Batches: float32 (batch_size, height, width, channels), or pairs of that and int32 (batch_size,)."""
 
     def __init__(
         self, maker: "_Batches", source: Source, batch_size: int, drop_remainder: bool, start: int = 0

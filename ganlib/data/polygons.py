@@ -1,9 +1,9 @@
 """White convex polygons of 3 to 8 corners on black: a data manifold that is known exactly.
 
-The setting in which Lucic et al. ("Are GANs Created Equal?", 2018, arXiv:1711.10337, section 5) measure precision and
-recall, with sharp definitions of our own: corners lie on a random ellipse, so every one of them is a corner of a convex
-polygon, and neighbours are at least half an even share of the ellipse apart, so every one can be seen. Polygon i is a
-pure function of (seed, split, i) and the same shape at every resolution.
+The setting in which Lucic et al. ("Are GANs Created Equal?", 2018, arXiv:1711.10337, section 5) measure
+precision and recall, with sharp definitions of our own: corners lie on a random ellipse, so every one of them
+is a corner of a convex polygon, and neighbours are at least half an even share of the ellipse apart, so every
+one can be seen. Polygon i is a pure function of (seed, split, i) and the same shape at every resolution.
 """
 
 import numpy as np
@@ -60,7 +60,7 @@ def source(
 
 
 def _corners(key: int, low: int, high: int, start, n) -> tuple[tf.Tensor, tf.Tensor]:
-    """Corners (n, 8, 2), anticlockwise, x to the right and y up, both in [-1, 1]; how many of them count (n,).
+    """Corners (n, 8, 2), anticlockwise, x to the right, y up, in [-1, 1]; and how many of them count (n,).
 
     Those beyond the count repeat the first corner.
     """
@@ -88,7 +88,7 @@ def _corners(key: int, low: int, high: int, start, n) -> tuple[tf.Tensor, tf.Ten
 
 
 def _render(corners: tf.Tensor, counts: tf.Tensor, resolution: int) -> tf.Tensor:
-    """uint8 (n, resolution, resolution): the signed distance to the polygon, cut off at half a pixel on both sides."""
+    """uint8 (n, resolution, resolution): the distance to the polygon, cut off at half a pixel either way."""
     edge = tf.roll(corners, -1, axis=1) - corners
     length = tf.maximum(tf.norm(edge, axis=-1, keepdims=True), 1e-12)
     normal = (

@@ -5,7 +5,7 @@ from PIL import Image
 
 
 def centre_crop(image: Image.Image) -> Image.Image:
-    """The largest centred square. Images are never stretched; an odd pixel goes at the right or the bottom."""
+    """The largest centred square. Never stretches; an odd pixel goes at the right or the bottom."""
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     return image.crop((left, top, left + side, top + side))
@@ -14,8 +14,8 @@ def centre_crop(image: Image.Image) -> Image.Image:
 def resized(image: Image.Image, resolution: int) -> Image.Image:
     """A square image at another resolution.
 
-    Down by a whole factor: the mean of each block. Down otherwise: bicubic, widened to the output's pixels so that
-    nothing aliases (Pillow does that, tf.image.resize by default does not). Up: bicubic.
+    Down by a whole factor: the mean of each block. Down otherwise: bicubic, widened to the output's pixels so
+    that nothing aliases (Pillow does that, tf.image.resize by default does not). Up: bicubic.
     """
     if image.width == resolution:
         return image
@@ -26,7 +26,7 @@ def resized(image: Image.Image, resolution: int) -> Image.Image:
 
 
 def padded(images: np.ndarray, resolution: int) -> np.ndarray:
-    """Images (n, height, width, channels) framed in black, centred; an odd pixel goes at the right or the bottom."""
+    """Images (n, height, width, channels) in a black frame; an odd pixel goes at the right or the bottom."""
     missing = [resolution - side for side in images.shape[1:3]]
     frame = [(0, 0), *((total // 2, total - total // 2) for total in missing), (0, 0)]
     return np.pad(images, frame)
@@ -52,9 +52,10 @@ def fitted(
         images: as they come.
         resolution: of the result; None keeps it.
         channels: 1 or 3; None keeps them.
-        black_frame: the background is black, as in the MNIST family of 28x28: 29 to 32 pixels are reached by a
-            black frame, so that no pixel changes, and what divides 32 or is a multiple of it (4, 8, 16, 64, ...) is
-            resampled from the framed image. Other resolutions (7, 14, 56, ...) are resampled directly.
+        black_frame: the background is black, as in the MNIST family of 28x28: 29 to 32 pixels are reached by
+            a black frame, so that no pixel changes, and what divides 32 or is a multiple of it (4, 8, 16, 64,
+            ...) is resampled from the framed image. Other resolutions (7, 14, 56, ...) are resampled
+            directly.
     """
     images = with_channels(images, channels or images.shape[-1])
     side = images.shape[1]

@@ -1,12 +1,13 @@
 """Coloured objects under a light: a stand-in for photographs, with every factor known, at any resolution.
 
-Object i is a pure function of (seed, split, i), and the same scene at every resolution. An outline is a radius for each
-direction from the middle, r(direction), kept in a table; a pixel at distance rho lies inside by
+Object i is a pure function of (seed, split, i), and the same scene at every resolution. An outline is a
+radius for each direction from the middle, r(direction), kept in a table; a pixel at distance rho lies inside
+by
 
     (r - rho) / sqrt(1 + (r' / r)^2)        (to first order; r' is the slope of r over the angle)
 
-which is cut off at half a pixel on both sides: an antialiased edge for the price of one look-up, whatever the class.
-Directions are counted by the "diamond angle" y / (|x| + |y|), so that a pixel needs no trigonometry.
+which is cut off at half a pixel on both sides: an antialiased edge for the price of one look-up, whatever the
+class. Directions are counted by the "diamond angle" y / (|x| + |y|), so that a pixel needs no trigonometry.
 """
 
 import numpy as np
@@ -94,8 +95,9 @@ def source(request: Request, *, size: int | None = None) -> StreamSource:
 def _factors(key: int, start, n) -> tf.Tensor:
     """float32 (n, 11): what each object is drawn from, in the order of FACTORS.
 
-    Colours are hue, saturation and value in [0, 1]. The middle (x, y) and the size (radius of the circle around the
-    object) are in half sides of the image, x to the right, y up; the rotation is anticlockwise in radians.
+    Colours are hue, saturation and value in [0, 1]. The middle (x, y) and the size (radius of the circle
+    around the object) are in half sides of the image, x to the right, y up; the rotation is anticlockwise in
+    radians.
     """
     u = randomness.uniform(key, 0, start, (n, len(FACTORS)))
     kind = tf.minimum(tf.floor(u[:, :1] * len(CLASS_NAMES)), len(CLASS_NAMES) - 1.0)
@@ -108,7 +110,8 @@ def _render(
     factors: tf.Tensor, resolution: int, channels: int, tables: tuple[np.ndarray, np.ndarray]
 ) -> tf.Tensor:
     """uint8 (n, resolution, resolution, channels)."""
-    # Whole packets of rows: see toys.py. Per pixel there are only exactly rounded operations, which need no such care.
+    # Whole packets of rows: see toys.py. Per pixel there are only exactly rounded operations, which need no
+    # such care.
     n = tf.shape(factors)[0]
     padded = tf.pad(factors, [[0, -n % 16], [0, 0]])
     cos, sin = tf.cos(padded[:, 7])[:n], tf.sin(padded[:, 7])[:n]
@@ -131,10 +134,9 @@ def _paint(scene: tuple[tf.Tensor, ...], resolution: int, tables: tuple[np.ndarr
     """The pixels, from the factors of each image: class, x, y, size, cosine, sine, colour, background."""
     kind, cx, cy, size, cos, sin = (part[:, None, None] for part in scene[:6])
     colour, background = (part[:, None, None, :] for part in scene[6:])
-    x, y = (
-        line.reshape(1, *shape)
-        for line, shape in zip(pixel_centres(resolution), ((1, -1), (-1, 1)), strict=True)
-    )
+    finer = -(-_FINE // resolution)
+    x, y = pixel_centres(resolution * finer)
+    x, y = x[None, None, :], y[None, :, None]
     outlines, holes = tables
 
     # The object's own coordinates: middle at 0, upright, radius 1.
@@ -186,7 +188,7 @@ def _luma(rgb: tf.Tensor) -> tf.Tensor:
 
 
 def _tables() -> tuple[np.ndarray, np.ndarray]:
-    """Radius and flatness of every class and direction (classes * _STEPS, 2); hole of every class (classes, 3)."""
+    """Radius and flatness of each class and direction (classes * _STEPS, 2); hole of each class (classes, 3)."""
     diamond = (np.arange(_STEPS) + 0.5) * 4 / _STEPS - 1
     left = diamond > 1
     y = np.where(left, 2 - diamond, diamond)
@@ -212,7 +214,7 @@ def _tables() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _outlines() -> list[np.ndarray]:
-    """Corners of each class (n, 2), anticlockwise, upright; curves have many. All can be seen from the middle (0, 0)."""
+    """Corners of each class (n, 2), anticlockwise, upright, all to be seen from (0, 0); curves have many."""
 
     def polar(radius, angle):
         return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)

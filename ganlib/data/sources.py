@@ -52,7 +52,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class ArraySource(Source):
-    """Examples held in memory: uint8 images (n, height, width, channels), or float32 points (n, coordinates)."""
+    """Examples in memory: uint8 images (n, height, width, channels), or float32 points (n, coordinates)."""
 
     examples: np.ndarray = field(repr=False)
     labels: np.ndarray | None = field(default=None, repr=False)
@@ -63,9 +63,11 @@ class StreamSource(Source):
     """Examples computed when they are asked for.
 
     Attributes:
-        draw: (start, n) -> (examples, labels int32 or None), in TensorFlow operations. Examples are uint8 images
-            or float32 points. Row i is a pure function of the seed and start + i: it does not depend on n.
-        details: (start, n) -> what the rows were drawn from, as NumPy arrays by name; None if there is nothing more.
+        draw: (start, n) -> (examples, labels int32 or None), in TensorFlow operations. Examples are uint8
+            images or float32 points. Row i is a pure function of the seed and start + i: it does not depend
+            on n.
+        details: (start, n) -> what the rows were drawn from, as NumPy arrays by name; None if there is
+            nothing more.
     """
 
     draw: Callable[[Any, Any], tuple[tf.Tensor, tf.Tensor | None]] = field(repr=False)
@@ -95,7 +97,8 @@ def array_source(
         labels = np.asarray(labels).reshape(-1)
         if len(labels) != len(images):
             raise DataError(
-                f"{request.name!r} has {len(images)} examples and {len(labels)} labels: give one label an example"
+                f"{request.name!r} has {len(images)} examples and {len(labels)} labels: "
+                "give one label an example"
             )
         outside = np.flatnonzero((labels < 0) | (labels >= len(class_names)))
         if len(outside):
@@ -159,8 +162,8 @@ def check_memory(name: str, count: int, shape: Sequence[int]) -> None:
     needed = count * int(np.prod(shape))
     if needed > 0.75 * memory:
         raise DataError(
-            f"{name!r}: {count} images of {'x'.join(map(str, shape))} need {needed / 2**30:.1f} GiB of memory, "
-            f"this machine has {memory / 2**30:.1f}: choose a lower resolution or fewer images"
+            f"{name!r}: {count} images of {'x'.join(map(str, shape))} need {needed / 2**30:.1f} GiB of "
+            f"memory, this machine has {memory / 2**30:.1f}: choose a lower resolution or fewer images"
         )
 
 
@@ -173,6 +176,6 @@ def stream_split(request: Request, size: int | None, test: int) -> int | None:
 
 
 def pixel_centres(resolution: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where the pixels' centres are: x of the columns, from left to right, and y of the rows, from 1 - to -1 +."""
+    """The pixels' centres in [-1, 1]: x of the columns from left to right, y of the rows from top to bottom."""
     x = ((2 * np.arange(resolution) + 1) / resolution - 1).astype(np.float32)
     return x, -x

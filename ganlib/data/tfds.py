@@ -30,8 +30,8 @@ def source(
         label_key: the feature that is the label; without it the data has no labels.
 
     Raises:
-        DataError: not installed, no such data or split, no network, no such feature, or different sizes without
-            `resolution`.
+        DataError: not installed, no such data or split, no network, no such feature, or different sizes
+            without `resolution`.
     """
     try:
         import tensorflow_datasets
@@ -64,7 +64,8 @@ def source(
             check_memory(request.name, count, image.shape)
         elif image.shape != images[0].shape:
             raise DataError(
-                f"images of {request.name!r} differ in size, {image.shape} after {images[0].shape}: give resolution="
+                f"images of {request.name!r} differ in size, {image.shape} after {images[0].shape}: "
+                "give resolution="
             )
         images.append(image)
         if labelled:
@@ -74,7 +75,8 @@ def source(
     side = images[0].shape[0]
     if not SMALLEST <= side <= LARGEST:
         raise DataError(
-            f"images of {request.name!r} are {side} pixels high: give resolution= from {SMALLEST} to {LARGEST}"
+            f"images of {request.name!r} are {side} pixels high: "
+            f"give resolution= from {SMALLEST} to {LARGEST}"
         )
     return array_source(
         request,

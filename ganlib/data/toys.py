@@ -16,7 +16,7 @@ from ganlib.errors import InputError
 def gaussians_ring(
     request: Request, *, modes: int = 8, radius: float = 2.0, sigma: float = 0.02, size: int | None = None
 ) -> StreamSource:
-    """Equally likely round normal distributions on a ring; the label is the mode, counted from the right, anticlockwise.
+    """Equally likely round normal distributions on a ring; the label is the mode, anticlockwise from the right.
 
     The defaults are those of unrolled GANs (Metz et al. 2017, arXiv:1611.02163, appendix A).
 
@@ -38,7 +38,8 @@ def gaussians_grid(
 ) -> StreamSource:
     """Equally likely round normal distributions on a square grid around 0; the label is the mode, row by row.
 
-    The defaults are those of PacGAN (Lin et al. 2018, arXiv:1712.04086, section 4.1): 25 modes on -4, -2, ..., 4.
+    The defaults are those of PacGAN (Lin et al. 2018, arXiv:1712.04086, section 4.1): 25 modes on -4, -2,
+    ..., 4.
 
     Args:
         request: what every source understands.
@@ -59,10 +60,10 @@ def gaussians_grid(
 def swiss_roll(
     request: Request, *, turns: float = 1.5, radius: float = 2.0, sigma: float = 0.05, size: int | None = None
 ) -> StreamSource:
-    """A spiral r = radius * t, angle = 3 pi t, with normal noise; t is uniform over the outer two thirds. No labels.
+    """A spiral of radius `radius` * t at the angle 2 pi * `turns` * t, with normal noise; 1/3 < t < 1. No labels.
 
-    With the default 1.5 turns and the noise left out this is scikit-learn's `make_swiss_roll` seen from the side,
-    scaled to `radius`.
+    With the default 1.5 turns and the noise left out this is scikit-learn's `make_swiss_roll` seen from the
+    side, scaled to `radius`.
 
     Args:
         request: what every source understands.
@@ -103,8 +104,9 @@ def _stream(request: Request, points: Callable, size: int | None, **known) -> St
     key = randomness.key_of(request.seed, f"{request.name}/{request.split}")
 
     def draw(start, n):
-        # Whole packets of rows: a processor computes the rest of an array with other instructions than its packets,
-        # and the last bit of a cosine may differ. With this a row is the same in a batch of any size.
+        # Whole packets of rows: a processor computes the rest of an array with other instructions than its
+        # packets, and the last bit of a cosine may differ. With this a row is the same in a batch of any
+        # size.
         rows = -(-n // 16) * 16
         uniform = randomness.uniform(key, 0, start, (rows, 1))[:, 0]
         normal = randomness.normal(key, 1, start, (rows, 2))
