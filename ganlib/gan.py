@@ -109,10 +109,11 @@ class GAN(keras.Model):
                 f"{tuple(discriminator.input_shape[1:])}: give both the same resolution and channels"
             )
         self.ema_generator = generator if ema_decay is None else copy_of(generator)
-        self._optimizer_templates = (
-            generator_optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5, epsilon=1e-8),
-            discriminator_optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5, epsilon=1e-8),
-        )
+        default = keras.optimizers.Adam(2e-4, beta_1=0.5, epsilon=1e-8)
+        self._recipe = {
+            "generator": keras.optimizers.serialize(generator_optimizer or default),
+            "discriminator": keras.optimizers.serialize(discriminator_optimizer or default),
+        }
         self.streams = RandomStreams(self.seed)
         self._bind_random_layers()
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
@@ -126,6 +127,11 @@ class GAN(keras.Model):
     def players(self) -> dict[str, keras.Model]:
         """The networks that are trained, by name."""
         return {"generator": self.generator, "discriminator": self.discriminator}
+
+    def networks(self) -> dict[str, keras.Model]:
+        """The players, and the averaged generator if there is one: all that a file of weights holds."""
+        average = {} if self.ema_generator is self.generator else {"ema_generator": self.ema_generator}
+        return {**self.players(), **average}
 
     def updates(self) -> dict[str, Callable[[Any], dict[str, tf.Tensor]]]:
         """For each player the method that updates it, and it alone, on a batch; in the order of a step."""
@@ -146,10 +152,7 @@ class GAN(keras.Model):
 
         Random numbers and the position in the data are functions of seed and step.
         """
-        networks = [*self.players().values()]
-        if self.ema_generator is not self.generator:
-            networks.append(self.ema_generator)
-        variables = [v.value for network in networks for v in network.variables]
+        variables = [v.value for network in self.networks().values() for v in network.variables]
         variables += [v.value for optimizer in self.optimizers().values() for v in optimizer.variables]
         return [*variables, self.step, self.images_seen]
 
@@ -190,11 +193,10 @@ class GAN(keras.Model):
             run_eagerly=run_eagerly,
             steps_per_execution=steps_per_execution,
         )
-        templates = self._optimizer_templates
         with self.distribute_strategy.scope():
-            self.generator_optimizer = generator_optimizer or type(templates[0]).from_config(templates[0].get_config())
-            self.discriminator_optimizer = discriminator_optimizer or type(templates[1]).from_config(
-                templates[1].get_config()
+            self.generator_optimizer = generator_optimizer or _deserialized_optimizer(self._recipe["generator"])
+            self.discriminator_optimizer = discriminator_optimizer or _deserialized_optimizer(
+                self._recipe["discriminator"]
             )
             for name, optimizer in self.optimizers().items():
                 optimizer.build(self.players()[name].trainable_variables)
@@ -353,7 +355,7 @@ class GAN(keras.Model):
         def one_step(iterator):
             batches = [next(iterator) for _ in range(self.n_critic)]
             # data that ends in mid-step must end before the step begins
-            with tf.control_dependencies([t for t in tf.nest.flatten(batches, expand_composites=True)]):
+            with tf.control_dependencies(tf.nest.flatten(batches, expand_composites=True)):
                 logs = strategy.run(step, args=(batches,))
                 images = sum(global_batch_size(strategy, self.split_batch(batch)[0]) for batch in batches)
                 self.finish_step(images)
@@ -391,7 +393,7 @@ class GAN(keras.Model):
             labels: Classes, for conditional models.
             truncation: Largest absolute value of a latent: normal latents beyond it are drawn again (Brock et al.
                 2019, section 3.1), uniform ones are drawn from [-truncation, truncation].
-            seed: Same seed, same samples, sample i whatever `n` is. None draws a seed.
+            seed: Same seed, same samples; sample i is the same (to rounding) whatever `n` is. None draws a seed.
 
         Returns:
             float32 (n, height, width, channels) in [-1, 1], or (n, coordinates) for points.
@@ -470,7 +472,7 @@ class GAN(keras.Model):
         beside = path.with_name(f".{os.getpid()}-{path.name}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            super().save_weights(beside, overwrite=True)
+            _holder(self).save_weights(beside, overwrite=True)
             beside.replace(path)
         except OSError as error:
             raise CheckpointError(f"{path} cannot be written ({error}): free space or choose another folder") from error
@@ -499,7 +501,7 @@ class GAN(keras.Model):
                 f"{path} does not fit {type(self).__name__}: its {network} has {_summary(found.get(network))}, expected "
                 f"{_summary(expected.get(network))}; build the model with the arguments that it was saved with"
             )
-        super().load_weights(path)
+        _holder(self).load_weights(path)
 
     # ------------------------------------------------------------------- details
 
@@ -655,22 +657,28 @@ def _weights_path(filepath: str | Path) -> Path:
     return path
 
 
-def _networks_in_file(gan: GAN) -> dict[str, keras.Model]:
-    networks = dict(gan.players())
-    if gan.ema_generator is not gan.generator:
-        networks["ema_generator"] = gan.ema_generator
-    return networks
+def _deserialized_optimizer(config: dict) -> keras.optimizers.Optimizer:
+    return keras.optimizers.deserialize(dict(config))
+
+
+def _holder(gan: GAN) -> keras.Model:
+    """A Keras model of the networks and nothing else: a file of weights has no optimisers in it."""
+    holder = keras.Model()
+    for name, network in gan.networks().items():
+        setattr(holder, name, network)
+    holder.built = True
+    return holder
 
 
 def _shapes_by_network(gan: GAN) -> dict[str, list[tuple[int, ...]]]:
-    return {n: sorted(tuple(v.shape) for v in network.weights) for n, network in _networks_in_file(gan).items()}
+    return {name: sorted(tuple(v.shape) for v in network.weights) for name, network in gan.networks().items()}
 
 
 def _shapes_in_file(file: h5py.File) -> dict[str, list[tuple[int, ...]]]:
     found: dict[str, list[tuple[int, ...]]] = {}
 
     def note(path, item):
-        if isinstance(item, h5py.Dataset) and "optimizer" not in path.split("/")[0] and "/seed_generator/" not in path:
+        if isinstance(item, h5py.Dataset) and "/seed_generator/" not in path:
             found.setdefault(path.split("/")[0], []).append(tuple(item.shape))
 
     file.visititems(note)

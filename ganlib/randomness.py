@@ -36,26 +36,52 @@ def host_generator(seed: int, purpose: str) -> np.random.Generator:
 
 def uniform(key: int, step: int | tf.Tensor, start: int | tf.Tensor, shape: Sequence) -> tf.Tensor:
     """Uniform float32 in [0, 1) of `shape` (n, ...), for the global samples start, start + 1, ..., start + n - 1."""
-    return _draw(tf.raw_ops.StatelessRandomUniformV2, key, step, start, shape)
+    size = math.prod(shape[1:])
+    return tf.reshape(_fractions(key, step, start, shape[0], size)[:, :size], [shape[0], *shape[1:]])
 
 
 def normal(key: int, step: int | tf.Tensor, start: int | tf.Tensor, shape: Sequence) -> tf.Tensor:
-    """Standard normal float32 of `shape` (n, ...), for the global samples start, ..., start + n - 1."""
-    return _draw(tf.raw_ops.StatelessRandomNormalV2, key, step, start, shape)
+    """Standard normal float32 of `shape` (n, ...), for the global samples start, ..., start + n - 1.
 
-
-def _draw(op, key, step, start, shape) -> tf.Tensor:
+    Box & Muller 1958: two uniform numbers make two normal ones.
+    """
     size = math.prod(shape[1:])
+    u, v = tf.split(_fractions(key, step, start, shape[0], 2 * -(-size // 2)), 2, axis=1)
+    radius = tf.sqrt(-2.0 * tf.math.log(1.0 - u))
+    pairs = tf.concat([radius * tf.cos(2.0 * math.pi * v), radius * tf.sin(2.0 * math.pi * v)], axis=1)
+    return tf.reshape(pairs[:, :size], [shape[0], *shape[1:]])
+
+
+def keep(key: int, step: int | tf.Tensor, start: int | tf.Tensor, shape: Sequence, drops: int) -> tf.Tensor:
+    """Booleans of `shape` (n, ...), False with probability drops / 65536, for the global samples start, ...
+
+    Sixteen bits an element, compared as they are: dropout draws millions of them a step.
+    """
+    size = math.prod(shape[1:])
+    words = _words(key, step, start, shape[0], -(-size // 2))
+    halves = tf.reshape(tf.bitcast(words, tf.uint16), [shape[0], 2 * words.shape[1]])
+    return tf.reshape(halves[:, :size] >= tf.constant(drops, tf.uint16), [shape[0], *shape[1:]])
+
+
+def _fractions(key, step, start, n, size) -> tf.Tensor:
+    """`size` or more numbers in [0, 1) for each of `n` samples."""
+    words = _words(key, step, start, n, size)
+    return tf.cast(tf.bitwise.right_shift(words, tf.constant(8, tf.uint32)), tf.float32) * 2.0**-24
+
+
+def _words(key, step, start, n, size) -> tf.Tensor:
+    """Philox's 32-bit words, `size` or more (whole blocks) for each of `n` samples.
+
+    They are the same under XLA and without it (tested); TensorFlow's own conversions of them to floats are not.
+    """
     blocks = -(-size // _WORDS_IN_BLOCK)
-    counter = tf.stack([tf.cast(start, tf.uint64) * blocks, tf.cast(step, tf.uint64)])
-    rows = op(
-        shape=tf.stack([shape[0], blocks * _WORDS_IN_BLOCK]),
+    return tf.raw_ops.StatelessRandomUniformFullIntV2(
+        shape=tf.stack([n, blocks * _WORDS_IN_BLOCK]),
         key=tf.constant([key], tf.uint64),
-        counter=counter,
+        counter=tf.stack([tf.cast(start, tf.uint64) * blocks, tf.cast(step, tf.uint64)]),
         alg=_PHILOX,
-        dtype=tf.float32,
+        dtype=tf.uint32,
     )
-    return tf.reshape(rows[:, :size], [shape[0], *shape[1:]])
 
 
 class RandomStreams:
@@ -104,6 +130,10 @@ class RandomStreams:
     def normal(self, purpose: str, shape: Sequence) -> tf.Tensor:
         """Standard normal float32 of `shape` (local batch, ...)."""
         return normal(self._key(purpose), self._position.step, self._position.start, shape)
+
+    def keep(self, purpose: str, shape: Sequence, drops: int) -> tf.Tensor:
+        """Booleans of `shape` (local batch, ...), False with probability drops / 65536."""
+        return keep(self._key(purpose), self._position.step, self._position.start, shape, drops)
 
     def _key(self, purpose: str) -> int:
         if not self.active:

@@ -25,6 +25,6 @@ class Dropout(keras.layers.Dropout):
         if not training or self.rate == 0 or self.streams is None or not self.streams.active:
             return super().call(inputs, training=training)
         batch = inputs.shape[0] if inputs.shape[0] is not None else tf.shape(inputs)[0]
-        mask = self.streams.uniform(self.purpose, [batch, *inputs.shape[1:]])
-        keep = tf.cast(mask >= self.rate, inputs.dtype)
-        return inputs * keep / (1.0 - self.rate)
+        drops = round(self.rate * 2**16)
+        keep = self.streams.keep(self.purpose, [batch, *inputs.shape[1:]], drops)
+        return tf.where(keep, inputs * (1.0 / (1.0 - drops / 2**16)), tf.zeros_like(inputs))

@@ -1,0 +1,129 @@
+"""Checkpoints of a run: all or nothing, and bit for bit.
+
+A checkpoint is a folder `step-00000060` with the values of `gan.state()` (tf.train.Checkpoint over a flat list: an
+object graph would silently leave out layers kept in lists) and `state.json`, which says what they belong to. It is
+written beside under a hidden name and renamed when it is whole, so whatever is named `step-...` is good.
+"""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from ganlib.errors import CheckpointError, InputError
+from ganlib.gan import GAN
+
+_NAME = re.compile(r"step-(\d{8,})")
+
+
+def save(gan: GAN, folder: str | Path, keep: int = 3) -> Path:
+    """Write the run's state to `folder/step-<step>` and remove all but the newest `keep` checkpoints.
+
+    Raises:
+        InputError: `keep` is not at least 1.
+        CheckpointError: The folder cannot be written, or a variable is not finite: the older checkpoints stay.
+    """
+    if isinstance(keep, bool) or not isinstance(keep, int) or keep < 1:
+        raise InputError(f"keep={keep!r} is out of range: give an integer of at least 1")
+    state = gan.state()
+    for variable in state:
+        if variable.dtype.is_floating and not bool(tf.reduce_all(tf.math.is_finite(variable))):
+            raise CheckpointError(f"{variable.name} is not finite at step {int(gan.step)}: resume from an older checkpoint")
+    folder = Path(folder)
+    target = folder / f"step-{int(gan.step):08d}"
+    beside = folder / f".{target.name}-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _clear(folder)
+        beside.mkdir()
+        tf.train.Checkpoint(v=state).write(str(beside / "state"))
+        (beside / "state.json").write_text(json.dumps(_description(gan), indent=1))
+        if target.exists():
+            target.rename(folder / f".{target.name}-replaced")
+        beside.rename(target)
+        _clear(folder)
+    except (OSError, tf.errors.OpError) as error:
+        shutil.rmtree(beside, ignore_errors=True)
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{folder} cannot be written ({reason}): free space or choose another folder") from error
+    gan.last_checkpoint = target
+    for old in _all(folder)[:-keep]:
+        shutil.rmtree(old)
+    return target
+
+
+def latest(folder: str | Path) -> Path | None:
+    """The newest whole checkpoint in `folder`, or None."""
+    checkpoints = _all(Path(folder))
+    return checkpoints[-1] if checkpoints else None
+
+
+def restore(gan: GAN, path: str | Path) -> int:
+    """Set the run's state to that of a checkpoint, or of the newest one in a folder, and return its step.
+
+    Raises:
+        CheckpointError: There is none, it is damaged, or it belongs to another model. Nothing has been changed then.
+    """
+    path = Path(path)
+    checkpoint = path if _NAME.fullmatch(path.name) else latest(path)
+    if checkpoint is None or not checkpoint.is_dir():
+        raise CheckpointError(f"{path} has no checkpoint: train first, or give the run's checkpoints folder")
+    try:
+        description = json.loads((checkpoint / "state.json").read_text())
+        reader = tf.train.load_checkpoint(str(checkpoint / "state"))
+        stored = reader.get_variable_to_shape_map()
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{checkpoint} is damaged ({reason}): remove it to fall back on the one before") from error
+    expected = _description(gan)
+    for field in expected:
+        if field != "step" and description.get(field) != expected[field]:
+            raise CheckpointError(
+                f"{checkpoint} belongs to another run: its {field} is {_short(description.get(field))}, here it is "
+                f"{_short(expected[field])}; build and compile the model as it was then"
+            )
+    state = gan.state()
+    names = [f"v/{i}/.ATTRIBUTES/VARIABLE_VALUE" for i in range(len(state))]
+    missing = [name for name in names if name not in stored]
+    if missing:
+        raise CheckpointError(f"{checkpoint} is damaged: {len(missing)} of {len(state)} variables are missing; remove it")
+    try:
+        values = [reader.get_tensor(name) for name in names]
+    except tf.errors.OpError as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{checkpoint} is damaged ({reason}): remove it to fall back on the one before") from error
+    for variable, value in zip(state, values, strict=True):
+        variable.assign(value)
+    gan.last_checkpoint = checkpoint
+    return int(gan.step)
+
+
+def _all(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted((path for path in folder.iterdir() if _NAME.fullmatch(path.name)), key=lambda path: path.name)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a killed process left under a hidden name."""
+    for torn in folder.glob(".step-*"):
+        shutil.rmtree(torn, ignore_errors=True)
+
+
+def _description(gan: GAN) -> dict:
+    return {
+        "model": type(gan).__name__,
+        "arguments": json.loads(json.dumps(gan.get_config(), default=str)),
+        "optimizers": {name: type(optimizer).__name__ for name, optimizer in gan.optimizers().items()},
+        "shapes": [list(np.shape(variable)) for variable in gan.state()],
+        "step": int(gan.step),
+    }
+
+
+def _short(value) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."

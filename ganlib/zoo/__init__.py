@@ -1,0 +1,1 @@
+"""Small trained weights, each with its card."""
