@@ -68,7 +68,7 @@ def train(model: str, options: dict[str, Any], given: set[str]) -> int:
     import_tensorflow()
     import tensorflow as tf
 
-    from ganlib import checkpoints, scaling
+    from ganlib import callbacks, checkpoints, scaling
 
     if options["deterministic"]:
         tf.config.experimental.enable_op_determinism()
@@ -87,18 +87,24 @@ def train(model: str, options: dict[str, Any], given: set[str]) -> int:
     write_json(out / "config.json", _config(model, gan, data, options, config))
     print(_headline(model, gan, data, options, steps))
     if left:
+        bar = callbacks.ProgressBar()
         try:
             gan.fit(
-                data.batch(gan.batch_size), steps_per_epoch=left, callbacks=_callbacks(gan, data, options)
+                data.batch(gan.batch_size),
+                steps_per_epoch=left,
+                callbacks=[*_callbacks(gan, data, options), bar],
+                verbose=0,
             )
-        except (KeyboardInterrupt, SystemExit) as signal:
-            status = signal.code if isinstance(signal, SystemExit) else 130
+        except (KeyboardInterrupt, SystemExit) as stop:
+            saved = checkpoints.latest(out / "checkpoints")  # of this step, unless a second Ctrl-C broke in
             resume = shlex.join(["ganlib", "train", model, "--out", str(out), "--resume"])
             print(
-                f"stopped and saved at step {int(gan.step)} of {steps}; to continue: {resume}",
+                f"stopped at step {int(gan.step)} of {steps}, saved in {saved}; to continue: {resume}",
                 file=sys.stderr,
             )
-            return status
+            return stop.code if isinstance(stop, SystemExit) else 130
+        finally:
+            bar.close()  # before the lines that follow, whatever happened
     _finish(gan, data, options)
     return 0
 
