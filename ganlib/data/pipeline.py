@@ -218,6 +218,7 @@ class _Batches:
             count = self.length // batch_size if drop_remainder else -(-self.length // batch_size)
             indices = tf.data.Dataset.range(min(start, count), count)
 
+        @tf.autograph.experimental.do_not_convert
         def batch(index):
             first = index * batch_size
             n = batch_size if static else tf.minimum(tf.constant(batch_size, tf.int64), self.length - first)

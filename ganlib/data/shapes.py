@@ -51,6 +51,7 @@ _STEPS = 16384  # directions in the table: at 1024 pixels an outline errs by les
 _HOLES = {1: (0.0, 0.0, 0.5), 2: (0.45, 0.0, 0.75)}  # class -> x, y and radius of what is cut out
 _LIGHT = np.array([-0.4, 0.6, 0.69], np.float32)  # from the upper left, towards the viewer
 _LUMA = np.array([[0.299], [0.587], [0.114]], np.float32)  # ITU-R BT.601
+_FINE = 32  # below this resolution images are rendered finer and averaged: the distance is of first order
 _LARGE = 128  # from this resolution on images are rendered one by one, to stay in the processor's cache
 
 
@@ -151,11 +152,11 @@ def _paint(scene: tuple[tf.Tensor, ...], resolution: int, tables: tuple[np.ndarr
     hole = tf.gather(holes, kind)
     from_hole = tf.sqrt((u - hole[..., 0]) ** 2 + (v - hole[..., 1]) ** 2) - hole[..., 2]
     inside = tf.minimum((radius - rho) * flatness, from_hole)
-    coverage = tf.clip_by_value(0.5 + inside * size * (resolution / 2), 0.0, 1.0)
+    coverage = tf.clip_by_value(0.5 + inside * size * (resolution * finer / 2), 0.0, 1.0)
 
     # A dome over the outline, lit by one distant light (Lambert), with a highlight.
     height = tf.sqrt(tf.maximum(1.0 - (rho / radius) ** 2, 0.0))
-    slope = (_LIGHT[0] * right + _LIGHT[1] * up) / radius
+    slope = (_LIGHT[0] * right + _LIGHT[1] * up) / tf.maximum(radius, rho)
     light = tf.maximum(slope + _LIGHT[2] * height, 0.0)
     shine = light * light
     shine = shine * shine
@@ -173,7 +174,10 @@ def _paint(scene: tuple[tf.Tensor, ...], resolution: int, tables: tuple[np.ndarr
         + front[..., None] * colour
         + (coverage * shine)[..., None]
     )
-    return tf.cast(tf.minimum(image, 1.0) * 255.0 + 0.5, tf.uint8)
+    image = tf.minimum(image, 1.0)
+    if finer > 1:
+        image = sum(image[:, i::finer, j::finer] for i in range(finer) for j in range(finer)) / finer**2
+    return tf.cast(image * 255.0 + 0.5, tf.uint8)
 
 
 def _rgb(hsv: tf.Tensor) -> tf.Tensor:
@@ -188,7 +192,7 @@ def _luma(rgb: tf.Tensor) -> tf.Tensor:
 
 
 def _tables() -> tuple[np.ndarray, np.ndarray]:
-    """Radius and flatness of each class and direction (classes * _STEPS, 2); hole of each class (classes, 3)."""
+    """Radius and flatness of each class and direction (classes * _STEPS, 2); hole of each (classes, 3)."""
     diamond = (np.arange(_STEPS) + 0.5) * 4 / _STEPS - 1
     left = diamond > 1
     y = np.where(left, 2 - diamond, diamond)

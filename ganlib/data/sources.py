@@ -176,6 +176,6 @@ def stream_split(request: Request, size: int | None, test: int) -> int | None:
 
 
 def pixel_centres(resolution: int) -> tuple[np.ndarray, np.ndarray]:
-    """The pixels' centres in [-1, 1]: x of the columns from left to right, y of the rows from top to bottom."""
+    """The pixels' centres in [-1, 1]: x of the columns, left to right, y of the rows, top to bottom."""
     x = ((2 * np.arange(resolution) + 1) / resolution - 1).astype(np.float32)
     return x, -x

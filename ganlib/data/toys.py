@@ -16,7 +16,7 @@ from ganlib.errors import InputError
 def gaussians_ring(
     request: Request, *, modes: int = 8, radius: float = 2.0, sigma: float = 0.02, size: int | None = None
 ) -> StreamSource:
-    """Equally likely round normal distributions on a ring; the label is the mode, anticlockwise from the right.
+    """Equally likely round normal distributions on a ring; the label counts anticlockwise from the right.
 
     The defaults are those of unrolled GANs (Metz et al. 2017, arXiv:1611.02163, appendix A).
 
@@ -60,7 +60,7 @@ def gaussians_grid(
 def swiss_roll(
     request: Request, *, turns: float = 1.5, radius: float = 2.0, sigma: float = 0.05, size: int | None = None
 ) -> StreamSource:
-    """A spiral of radius `radius` * t at the angle 2 pi * `turns` * t, with normal noise; 1/3 < t < 1. No labels.
+    """A spiral of radius `radius` * t at the angle 2 pi * `turns` * t, with normal noise; 1/3 < t < 1.
 
     With the default 1.5 turns and the noise left out this is scikit-learn's `make_swiss_roll` seen from the
     side, scaled to `radius`.
