@@ -1,5 +1,6 @@
 """Files that are whole or absent: write beside, then rename; and the one CSV format of a run."""
 
+import contextlib
 import csv
 import errno
 import io
@@ -68,6 +69,7 @@ def write_atomically(path: str | Path, content: bytes | str) -> Path:
         GanlibError: the disk is full or broken. In both cases nothing is left behind.
     """
     path = Path(path)
+    missing = [folder for folder in path.parents if not folder.exists()]
     folder = make_folder(path.parent)
     temporary = None
     try:
@@ -79,6 +81,9 @@ def write_atomically(path: str | Path, content: bytes | str) -> Path:
     except BaseException as error:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
+        with contextlib.suppress(OSError):  # not empty any more: someone else's
+            for made in missing:
+                made.rmdir()
         if isinstance(error, OSError):
             raise cannot_write(path, error) from error
         raise

@@ -259,16 +259,25 @@ def _prepare(model: str, options: dict[str, Any], config: dict[str, Any] | None)
     gan = cls.from_preset(options["preset"], **arguments)
     takes_channels = "channels" in inspect.signature(type(gan).__init__).parameters
     fixed = "channels" in arguments or not takes_channels
-    data = load_data(gan.image_shape[-1] if fixed and len(gan.image_shape) == 3 else None)
+    images = len(gan.image_shape) == 3
+    try:
+        data = load_data(gan.image_shape[-1] if fixed and images else None)
+    except InputError:
+        by_name = options["data"] in sources.names()
+        if images and by_name and len(sources.load(options["data"], **options["data_options"]).shape) == 1:
+            raise InputError(
+                f"--data {options['data']} are points, {model} --preset {options['preset']} makes images of "
+                f"{gan.image_shape}; use vanilla-gan --preset points_2d"
+            ) from None
+        raise
     if data.channels != gan.image_shape[-1] and not fixed and len(data.shape) == len(gan.image_shape):
         gan = cls.from_preset(
             options["preset"], **arguments, channels=data.channels
         )  # the model follows the data
     if tuple(data.shape) != gan.image_shape:
-        advice = "vanilla-gan --preset points_2d" if len(data.shape) == 1 else "another --preset or --data"
         raise InputError(
             f"--data {options['data']} has examples of shape {tuple(data.shape)}, {model} --preset "
-            f"{options['preset']} makes {gan.image_shape}; use {advice}"
+            f"{options['preset']} makes {gan.image_shape}; use another --preset or --data"
         )
     return gan, data
 
