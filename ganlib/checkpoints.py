@@ -32,9 +32,9 @@ def save(gan: GAN, folder: str | Path, keep: int = 3) -> Path:
     state = gan.state()
     for variable in state:
         if variable.dtype.is_floating and not bool(tf.reduce_all(tf.math.is_finite(variable))):
-            raise CheckpointError(f"{variable.name} is not finite at step {int(gan.step)}: resume from an older checkpoint")
+            raise CheckpointError(f"{variable.name} is not finite at step {gan.step}: resume from an older checkpoint")
     folder = Path(folder)
-    target = folder / f"step-{int(gan.step):08d}"
+    target = folder / f"step-{gan.step:08d}"
     beside = folder / f".{target.name}-{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def restore(gan: GAN, path: str | Path) -> int:
     for variable, value in zip(state, values, strict=True):
         variable.assign(value)
     gan.last_checkpoint = checkpoint
-    return int(gan.step)
+    return gan.step
 
 
 def _all(folder: Path) -> list[Path]:
@@ -120,7 +120,7 @@ def _description(gan: GAN) -> dict:
         "arguments": json.loads(json.dumps(gan.get_config(), default=str)),
         "optimizers": {name: type(optimizer).__name__ for name, optimizer in gan.optimizers().items()},
         "shapes": [list(np.shape(variable)) for variable in gan.state()],
-        "step": int(gan.step),
+        "step": gan.step,
     }
 
 

@@ -1,8 +1,8 @@
 """The two-player training step, on any tf.distribute strategy.
 
 A model is a composition: two networks, a game (`ganlib.losses`), optimisers, a number of D steps a G step, an EMA of G.
-A paper that changes the algorithm overrides one named method: `discriminator_step`, `generator_step`, `draw_latents`,
-`generate`, `finish_step`.
+A paper that changes the algorithm overrides one named method: `discriminator_step`, `generator_step`, `play` (their order),
+`draw_latents`, `generate`, `finish_step`.
 """
 
 import contextlib
@@ -116,8 +116,8 @@ class GAN(keras.Model):
         }
         self.streams = RandomStreams(self.seed)
         self._bind_random_layers()
-        self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
-        self.images_seen = tf.Variable(0, dtype=tf.int64, trainable=False, name="images_seen")
+        self.step_counter = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+        self.image_counter = tf.Variable(0, dtype=tf.int64, trainable=False, name="images_seen")
         self.last_checkpoint: Path | None = None
         self._generate_function = None
         self.built = True
@@ -154,7 +154,17 @@ class GAN(keras.Model):
         """
         variables = [v.value for network in self.networks().values() for v in network.variables]
         variables += [v.value for optimizer in self.optimizers().values() for v in optimizer.variables]
-        return [*variables, self.step, self.images_seen]
+        return [*variables, self.step_counter, self.image_counter]
+
+    @property
+    def step(self) -> int:
+        """G updates so far."""
+        return int(self.step_counter.numpy())
+
+    @property
+    def images_seen(self) -> int:
+        """Distinct real images that D was shown so far; a thousand are a kimg."""
+        return int(self.image_counter.numpy())
 
     # --------------------------------------------------------------- training
 
@@ -261,17 +271,20 @@ class GAN(keras.Model):
         return history
 
     def train_step(self, batches: Sequence[Any]) -> dict[str, tf.Tensor]:
-        """Algorithm 1: D's updates, one a batch, then G's. Runs on each replica with its share of the batches."""
+        """One step on each replica's share of `n_critic` batches, with the random numbers of that share."""
         images, _ = self.split_batch(batches[0])
-        local_batch = batch_size_of(images)
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        with self.streams.at(self.step_counter, replica * batch_size_of(images)):
+            return self.play(batches)
+
+    def play(self, batches: Sequence[Any]) -> dict[str, tf.Tensor]:
+        """Algorithm 1: D's updates, one a batch, then G's."""
         logs = {}
-        with self.streams.at(self.step, replica * local_batch):
-            for i, batch in enumerate(batches):
-                with self.streams.scope(f"discriminator/{i}"):
-                    logs.update(self.discriminator_step(batch))
-            with self.streams.scope("generator"):
-                logs.update(self.generator_step(batches[-1]))
+        for i, batch in enumerate(batches):
+            with self.streams.scope(f"discriminator/{i}"):
+                logs.update(self.discriminator_step(batch))
+        with self.streams.scope("generator"):
+            logs.update(self.generator_step(batches[-1]))
         return logs
 
     def discriminator_step(self, batch: Any) -> dict[str, tf.Tensor]:
@@ -285,14 +298,8 @@ class GAN(keras.Model):
                 fake_logits = self.discriminator(fake, training=True)
             real_loss, fake_loss = self.adversarial_loss.discriminator(real_logits, fake_logits)
             loss = real_loss + fake_loss
-        self.minimize("discriminator", loss, tape)
-        return {
-            "discriminator_loss": loss,
-            "real_loss": real_loss,
-            "fake_loss": fake_loss,
-            "real_logits": tf.reduce_mean(real_logits),
-            "fake_logits": tf.reduce_mean(fake_logits),
-        }
+        self.minimize({"discriminator": (loss, tape)})
+        return discriminator_logs(real_loss, fake_loss, real_logits, fake_logits)
 
     def generator_step(self, batch: Any) -> dict[str, tf.Tensor]:
         """One update of G on as many fresh latents as `batch` has images."""
@@ -302,7 +309,7 @@ class GAN(keras.Model):
             with self.streams.scope("fake"):
                 fake_logits = self.discriminator(fake, training=True)
             loss = self.adversarial_loss.generator(fake_logits)
-        self.minimize("generator", loss, tape)
+        self.minimize({"generator": (loss, tape)})
         return {"generator_loss": loss}
 
     def generate(self, n: int | tf.Tensor) -> tf.Tensor:
@@ -316,15 +323,20 @@ class GAN(keras.Model):
             return 2.0 * self.streams.uniform("latents", [n, self.latent_dim]) - 1.0
         return self.streams.normal("latents", [n, self.latent_dim])
 
-    def minimize(self, player: str, loss: tf.Tensor, tape: tf.GradientTape) -> None:
-        """One step of the player's optimiser down `loss`, the mean over this replica's share of the batch.
+    def minimize(self, losses_by_player: dict[str, tuple[tf.Tensor, tf.GradientTape]]) -> None:
+        """One step of each player's optimiser down its loss, the mean over this replica's share of the batch.
 
-        Keras' optimisers sum gradients over replicas: each contributes its part of the mean.
+        All gradients are taken before any network moves. Keras' optimisers sum gradients over replicas: each
+        contributes its part of the mean.
         """
-        variables = self.players()[player].trainable_variables
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        gradients = tape.gradient(loss, variables, output_gradients=tf.constant(1.0 / replicas, loss.dtype))
-        self.optimizers()[player].apply(gradients, variables)
+        share = 1.0 / tf.distribute.get_strategy().num_replicas_in_sync
+        updates = []
+        for player, (loss, tape) in losses_by_player.items():
+            variables = self.players()[player].trainable_variables
+            gradients = tape.gradient(loss, variables, output_gradients=tf.constant(share, loss.dtype))
+            updates.append((self.optimizers()[player], gradients, variables))
+        for optimizer, gradients, variables in updates:
+            optimizer.apply(gradients, variables)
 
     def finish_step(self, images: int | tf.Tensor) -> None:
         """What happens once a step, on all replicas alike: EMA and counters.
@@ -336,8 +348,8 @@ class GAN(keras.Model):
             extended = self.distribute_strategy.extended
             for average, variable in zip(self.ema_generator.weights, self.generator.weights, strict=True):
                 extended.update(average.value, self._move_average, args=(variable.value,))
-        self.step.assign_add(1)
-        self.images_seen.assign_add(tf.cast(images, tf.int64))
+        self.step_counter.assign_add(1)
+        self.image_counter.assign_add(tf.cast(images, tf.int64))
 
     def _move_average(self, average: tf.Variable, variable: tf.Variable) -> None:
         if average.dtype.is_floating:
@@ -539,7 +551,7 @@ class GAN(keras.Model):
         if batches >= 0 and batches < self.n_critic:
             raise InputError(f"the dataset has {batches} batches, a step needs {self.n_critic}: use smaller batches")
         passes = batches // self.n_critic if batches >= 0 else None
-        position = int(self.step) * self.n_critic
+        position = self.step * self.n_critic
         if hasattr(dataset, "starting_at"):
             return dataset.starting_at(position), passes
         if batches >= 0:
@@ -580,7 +592,7 @@ class _Guard(keras.callbacks.Callback):
                 (v.path for p in gan.players().values() for v in p.variables if not np.isfinite(v.numpy()).all()), None
             )
             raise TrainingDiverged(
-                f"step {int(gan.step)}: {tensor} is {values[tensor]}"
+                f"step {gan.step}: {tensor} is {values[tensor]}"
                 + (f", and the variable {variable} is not finite" if variable else "")
                 + (f"; the last good checkpoint is {last}" if last else "; there is no checkpoint to go back to")
                 + "; lower the learning rate or change the loss, then resume from there"
@@ -627,6 +639,19 @@ def copy_of(network: keras.Model) -> keras.Model:
     copy = keras.models.clone_model(network)
     copy.set_weights(network.get_weights())
     return copy
+
+
+def discriminator_logs(
+    real_loss: tf.Tensor, fake_loss: tf.Tensor, real_logits: tf.Tensor, fake_logits: tf.Tensor
+) -> dict[str, tf.Tensor]:
+    """What is logged of D's side of a step, as scalars."""
+    return {
+        "discriminator_loss": real_loss + fake_loss,
+        "real_loss": real_loss,
+        "fake_loss": fake_loss,
+        "real_logits": tf.reduce_mean(real_logits),
+        "fake_logits": tf.reduce_mean(fake_logits),
+    }
 
 
 def batch_size_of(images: tf.Tensor) -> int | tf.Tensor:

@@ -9,14 +9,15 @@ z uniform on [-1, 1]).
 Differs from the paper: no weight decay (the authors' code has 1e-5, the paper none); real and generated images go
 through D in batches of their own, as in the authors' code. Other resolutions take away or add stages of figure 1.
 
-`LectureDCGAN` is the pair shown in the CMU lecture (TensorFlow's tutorial), which breaks two of the rules.
+`LectureDCGAN` is the CMU lecture's code (TensorFlow's tutorial), which breaks two of the rules.
 """
 
 import keras
+import tensorflow as tf
 from keras import layers
 
 from ganlib.errors import InputError
-from ganlib.gan import GAN, require_positive_integers
+from ganlib.gan import GAN, batch_size_of, discriminator_logs, require_positive_integers
 from ganlib.layers import BatchNormalization, Dropout
 from ganlib.randomness import seeded
 
@@ -178,6 +179,27 @@ class LectureDCGAN(DCGAN):
                 batch_size=batch_size,
                 seed=seed,
             )
+
+    def play(self, batches):
+        """Both gradients on one batch of samples and before either network moves, as the tutorial takes them."""
+        real, _ = self.split_batch(batches[0])
+        with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
+            fake = self.generate(batch_size_of(real))
+            with self.streams.scope("real"):
+                real_logits = self.discriminator(real, training=True)
+            with self.streams.scope("fake"):
+                fake_logits = self.discriminator(fake, training=True)
+            generator_loss = self.adversarial_loss.generator(fake_logits)
+            real_loss, fake_loss = self.adversarial_loss.discriminator(real_logits, fake_logits)
+            discriminator_loss = real_loss + fake_loss
+        self.minimize(
+            {
+                "generator": (generator_loss, generator_tape),
+                "discriminator": (discriminator_loss, discriminator_tape),
+            }
+        )
+        logs = discriminator_logs(real_loss, fake_loss, real_logits, fake_logits)
+        return {**logs, "generator_loss": generator_loss}
 
 
 DCGAN.presets["cmu_28"] = {

@@ -1,0 +1,148 @@
+"""A killed and resumed run is the run that was not killed, bit for bit; damage is found before anything changes."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ganlib import checkpoints
+from ganlib.errors import CheckpointError, InputError
+from ganlib.models import DCGAN, registry
+
+RUN = """
+import os, hashlib
+import tensorflow as tf
+import ganlib
+from ganlib.callbacks import Checkpoint
+
+tf.config.experimental.enable_op_determinism()
+
+class Die(ganlib.callbacks.keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.step == {kill_at}:
+            os.kill(os.getpid(), 9)
+
+result = {{}}
+for name, preset in (("dcgan", "smoke"), ("vanilla-gan", "smoke")):
+    gan = ganlib.models.registry()[name].from_preset(preset)
+    gan.compile()
+    data = ganlib.data.load("fashion_mnist", resolution=8).batch(gan.batch_size)
+    folder = f"{folder}/{{name}}"
+    start = ganlib.checkpoints.restore(gan, folder) if ganlib.checkpoints.latest(folder) else 0
+    callbacks = [Checkpoint(folder, every_steps=10), *([Die()] if name == "vanilla-gan" else [])]
+    if {end} > start:
+        gan.fit(data, steps_per_epoch={end} - start, callbacks=callbacks, verbose=0)
+    bits = [hashlib.sha256(v.numpy().tobytes()).hexdigest()[:16] for v in gan.state()]
+    result[name] = {{"start": start, "step": gan.step, "images": gan.images_seen, "bits": bits}}
+"""
+
+
+def test_30_steps_kill_9_and_30_more_are_60(run_python, tmp_path):
+    straight = run_python(RUN.format(kill_at=-1, end=60, folder=tmp_path / "a"))
+    # dcgan ends at 30 by itself, vanilla-gan is killed in step 37, past its checkpoint at 30
+    first = run_python(RUN.format(kill_at=-1, end=30, folder=tmp_path / "b"))
+    shutil.rmtree(tmp_path / "b" / "vanilla-gan")
+    killed = run_python(RUN.format(kill_at=37, end=60, folder=tmp_path / "b"), check=False)
+    assert killed.returncode == -9
+    shutil.rmtree(tmp_path / "b" / "dcgan" / "step-00000060")
+    resumed = run_python(RUN.format(kill_at=-1, end=60, folder=tmp_path / "b"))
+    assert first["dcgan"]["step"] == 30
+    for name, run in resumed.items():
+        assert run["start"] in (30, 50)
+        assert run["step"] == straight[name]["step"] == 60
+        assert run["images"] == straight[name]["images"]
+        assert run["bits"] == straight[name]["bits"]
+        assert len(set(run["bits"])) > 0.7 * len(run["bits"])  # not all zeros
+
+
+def trained(steps=2, **arguments):
+    gan = DCGAN.from_preset("smoke", **arguments)
+    gan.compile()
+    images = tf.random.stateless_uniform((16, *gan.image_shape), (1, 2), -1, 1)
+    gan.fit(tf.data.Dataset.from_tensor_slices(images).batch(8).repeat(), steps_per_epoch=steps, verbose=0)
+    return gan
+
+
+@pytest.mark.parametrize("name", registry())
+def test_every_variable_comes_back(name, tmp_path):
+    arguments = {"latent_dim": 5, "seed": 3}
+    gan, twin = (registry()[name].from_preset("smoke", **arguments) for _ in range(2))
+    for model in (gan, twin):
+        model.compile()
+    for i, variable in enumerate(gan.state()):
+        variable.assign(tf.cast(tf.fill(variable.shape, i + 1), variable.dtype))
+    checkpoints.save(gan, tmp_path)
+    assert checkpoints.restore(twin, tmp_path) == gan.step
+    assert len(gan.state()) == sum(len(n.variables) for n in gan.networks().values()) + 2 + sum(
+        len(o.variables) for o in gan.optimizers().values()
+    )
+    for a, b in zip(gan.state(), twin.state(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_newest_are_kept_and_nothing_else_is_left(tmp_path):
+    gan = trained()
+    for step in (2, 4, 1000, 999):
+        gan.step_counter.assign(step)
+        checkpoints.save(gan, tmp_path, keep=2)
+    (tmp_path / ".step-00000007-123").mkdir()  # as a killed process leaves it
+    assert checkpoints.latest(tmp_path).name == "step-00001000"
+    gan.step_counter.assign(1001)
+    path = checkpoints.save(gan, tmp_path, keep=2)
+    assert gan.last_checkpoint == path
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step-00001000", "step-00001001"]
+    checkpoints.save(gan, tmp_path, keep=2)  # again: replaced
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step-00001000", "step-00001001"]
+
+
+def test_what_is_not_finite_is_not_saved(tmp_path):
+    gan = trained()
+    gan.discriminator.weights[0].assign(tf.fill(gan.discriminator.weights[0].shape, np.nan))
+    with pytest.raises(CheckpointError, match="not finite at step 2"):
+        checkpoints.save(gan, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", ["no description", "torn description", "torn values", "no values", "no folder"])
+def test_damage_is_named_and_changes_nothing(tmp_path, damage):
+    path = checkpoints.save(trained(), tmp_path)
+    values = path / "state.data-00000-of-00001"
+    if damage == "no description":
+        (path / "state.json").unlink()
+    elif damage == "torn description":
+        (path / "state.json").write_text((path / "state.json").read_text()[:50])
+    elif damage == "torn values":
+        values.write_bytes(values.read_bytes()[: values.stat().st_size // 2])
+    elif damage == "no values":
+        values.unlink()
+    else:
+        shutil.rmtree(path)
+    gan = trained(1)
+    before = [v.numpy() for v in gan.state()]
+    with pytest.raises(CheckpointError, match="train first|damaged") as caught:
+        checkpoints.restore(gan, tmp_path)
+    assert "\n" not in str(caught.value)
+    for a, b in zip(before, gan.state(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_another_run_is_refused_by_name(tmp_path):
+    path = checkpoints.save(trained(), tmp_path)
+    with pytest.raises(CheckpointError, match='belongs to another run: its arguments is.*"seed": 0'):
+        checkpoints.restore(trained(seed=1), path)
+    description = json.loads((path / "state.json").read_text())
+    (path / "state.json").write_text(json.dumps({**description, "model": "WGAN"}))
+    with pytest.raises(CheckpointError, match='its model is "WGAN", here it is "DCGAN"'):
+        checkpoints.restore(trained(), path)
+
+
+def test_bad_keep_and_unwritable_folder(tmp_path):
+    gan = trained()
+    with pytest.raises(InputError, match="keep=0"):
+        checkpoints.save(gan, tmp_path, keep=0)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        checkpoints.save(gan, tmp_path / "file")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]

@@ -1,0 +1,129 @@
+"""N replicas are one: logits, images, gradients, EMA and weights."""
+
+import numpy as np
+import pytest
+
+from ganlib import scaling
+from ganlib.errors import InputError
+
+# A bias in front of a batch norm has no gradient but rounding, which Adam turns into whole steps.
+ZERO_GRADIENT = {
+    "dcgan": set(),  # no biases at all
+    "vanilla-gan": set(),  # no normalisation at all
+    "cmu_28": set(),  # biases in D only, which has no normalisation
+}
+
+RUN = """
+import numpy as np
+import keras, tensorflow as tf
+import ganlib
+
+result = {{}}
+for name, cls, preset, arguments in (
+    ("dcgan", "dcgan", "smoke", {{"ema_decay": 0.9}}),
+    ("vanilla-gan", "vanilla-gan", "smoke", {{"ema_decay": 0.9}}),
+    ("points", "vanilla-gan", "points_2d", {{"batch_size": 16}}),
+    ("cmu_28", "dcgan", "cmu_28", {{"batch_size": 8}}),
+):
+    for optimizer in ("sgd", "paper"):
+        with ganlib.scaling.strategy("{strategy}").scope() as scope:
+            gan = ganlib.models.registry()[cls].from_preset(preset, **arguments)
+            if optimizer == "sgd":
+                gan.compile(keras.optimizers.SGD(0.05), keras.optimizers.SGD(0.05))
+            else:
+                gan.compile()
+            assert gan.distribute_strategy.num_replicas_in_sync == {replicas}
+        images = tf.random.stateless_uniform((10 * gan.batch_size, *gan.image_shape), (1, 2), -1, 1)
+        data = tf.data.Dataset.from_tensor_slices(images).batch(gan.batch_size, drop_remainder=True)
+        history = gan.fit(data, steps_per_epoch=5, verbose=0).history
+        with tf.GradientTape() as tape:
+            logits = gan.discriminator(images[:8], training=False)
+            loss = tf.reduce_mean(tf.square(logits))
+        variables = gan.discriminator.trainable_variables
+        result[f"{{name}}/{{optimizer}}"] = {{
+            "logits": logits.numpy(),
+            "images": gan.sample(4, seed=0),
+            "ema": [w.numpy() for w in gan.ema_generator.weights],
+            "weights": {{f"{{p}}/{{i}}/{{w.name}}": w.numpy() for p, n in gan.players().items()
+                        for i, w in enumerate(n.weights)}},
+            "gradients": [g.numpy() for g in tape.gradient(loss, variables)],
+            "logs": {{k: v[-1] for k, v in history.items()}},
+            "steps": int(gan.optimizers()["generator"].iterations),
+        }}
+"""
+
+
+@pytest.fixture(scope="module")
+def runs(run_python):
+    one = run_python(RUN.format(strategy="none", replicas=1))
+    return one, {n: run_python(RUN.format(strategy=f"mirrored:{n}", replicas=n), devices=4) for n in (2, 4)}
+
+
+def close(a, b, name):
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * max(np.abs(a).max(), 1e-30), err_msg=name)
+
+
+@pytest.mark.parametrize("replicas", [2, 4])
+@pytest.mark.parametrize("model", ["dcgan", "vanilla-gan", "points", "cmu_28"])
+def test_replicas_equal_one_after_5_steps_of_sgd(runs, model, replicas):
+    one, many = runs[0][f"{model}/sgd"], runs[1][replicas][f"{model}/sgd"]
+    assert many["steps"] == 5
+    close(one["logits"], many["logits"], "logits")
+    close(one["images"], many["images"], "images")
+    for kind in ("gradients", "ema"):
+        for i, (a, b) in enumerate(zip(one[kind], many[kind], strict=True)):
+            close(a, b, f"{kind} {i}")
+    for name, value in one["logs"].items():
+        np.testing.assert_allclose(value, many["logs"][name], rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("replicas", [2, 4])
+@pytest.mark.parametrize("model", ["dcgan", "vanilla-gan", "points", "cmu_28"])
+def test_replicas_equal_one_with_the_papers_optimiser(runs, model, replicas):
+    one, many = runs[0][f"{model}/paper"], runs[1][replicas][f"{model}/paper"]
+    left_out = ZERO_GRADIENT.get(model, set())
+    assert left_out <= set(one["weights"])
+    for name, value in one["weights"].items():
+        if name not in left_out:
+            close(value, many["weights"][name], name)
+
+
+@pytest.mark.parametrize("name", ["", "mirror", "mirrored:0", "mirrored:two", "none:2", "horovod", None])
+def test_unknown_strategies(name):
+    with pytest.raises(InputError, match="choose none, mirrored"):
+        scaling.strategy(name)
+
+
+def test_no_tpu_here():
+    with pytest.raises(InputError, match="no TPU answers"):
+        scaling.strategy("tpu")
+
+
+def test_too_late_for_logical_devices():
+    import tensorflow as tf
+
+    have = len(tf.config.list_logical_devices("CPU"))
+    assert len(scaling.logical_devices(have)) == have
+    with pytest.raises(InputError, match="already started"):
+        scaling.logical_devices(have + 1)
+    with pytest.raises(InputError, match="n=0"):
+        scaling.logical_devices(0)
+
+
+def test_a_batch_that_cannot_be_shared(run_python):
+    error = run_python(
+        """
+        import tensorflow as tf, ganlib
+        with ganlib.scaling.strategy("mirrored:2").scope():
+            gan = ganlib.models.DCGAN.from_preset("smoke")
+            gan.compile()
+        data = tf.data.Dataset.from_tensors(tf.zeros([7, 8, 8, 1])).repeat()
+        try:
+            gan.fit(data, steps_per_epoch=1, verbose=0)
+        except ganlib.errors.InputError as caught:
+            result = str(caught)
+        """,
+        devices=2,
+    )
+    assert "a batch of 7 cannot be shared by 2 replicas" in error
