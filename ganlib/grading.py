@@ -106,17 +106,17 @@ def check(name: str, answer: Callable) -> None:
 def _hint(task: Task, answer: Callable) -> str | None:
     """What is wrong with an answer; None if nothing is."""
     if not callable(answer):
-        return f"give the function itself, without calling it: this is a {type(answer).__name__}"
+        return f"give the function itself, without calling it: it is of type {type(answer).__name__}"
+    expected = [_observe(task, task.reference, case) for case in task.cases]
     seen = []
     for case in task.cases:
         try:
-            seen.append(_observe(task, answer, case))
+            seen.append(_observe(task, answer, case, one=len(expected[0]) == 1))
         except NotImplementedError:
             return "not answered yet: replace the line that raises NotImplementedError"
         except Exception as error:
             message = " ".join(str(error).split())[:200]
             return f"it raises {type(error).__name__} on {_short(case)}: {message}"
-    expected = [_observe(task, task.reference, case) for case in task.cases]
     wrong = [i for i in range(len(seen)) if not _same(seen[i], expected[i], task)]
     if not wrong:
         return None
@@ -129,12 +129,12 @@ def _hint(task: Task, answer: Callable) -> str | None:
     return _difference(seen[wrong[0]], expected[wrong[0]], task.cases[wrong[0]])
 
 
-def _observe(task: Task, answer: Callable, case: tuple) -> list:
-    """What an answer gives, as a list of strings and float64 arrays; [None] for what is neither."""
+def _observe(task: Task, answer: Callable, case: tuple, one: bool = False) -> list:
+    """An answer as strings, float64 arrays, and None for what is neither. `one`: a list is an array."""
     with np.errstate(all="ignore"):
         outcome = task.observe(answer, copy.deepcopy(case))  # a copy: an answer may write into its arguments
     parts = []
-    for part in outcome if isinstance(outcome, tuple | list) else (outcome,):
+    for part in outcome if isinstance(outcome, tuple if one else tuple | list) else (outcome,):
         if not isinstance(part, str) and part is not None:
             try:
                 part = np.asarray(part, dtype=np.float64)
@@ -159,7 +159,7 @@ def _same(seen: list, expected: list, task: Task) -> bool:
 def _difference(seen: list, expected: list, case: tuple) -> str:
     """The first thing that differs, in words."""
     where = f"on {_short(case)}"
-    if seen == [None]:
+    if len(seen) == 1 and seen[0] is None:
         return f"it returns nothing that can be compared {where}: does it end with `return`?"
     if len(seen) != len(expected):
         return f"it returns {len(seen)} values {where}, but {len(expected)} are asked for"

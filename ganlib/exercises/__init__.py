@@ -1,1 +1,1 @@
-"""The checks of the exercises, a file a day. Each has the tuple `TASKS`; reading one gives its answers away."""
+"""The checks of the exercises: a file a day with a tuple `TASKS`. Reading one gives its answers away."""

@@ -186,7 +186,10 @@ def _losses_and_gradients(answer: Callable, case: tuple) -> tuple:
     logits = [tf.convert_to_tensor(value) for value in case]
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(logits)
-        discriminator, generator = answer(*logits)
+        outcome = answer(*logits)
+    if not isinstance(outcome, tuple | list) or len(outcome) != 2:
+        return outcome
+    discriminator, generator = outcome
     connected = all(
         isinstance(loss, tf.Tensor) and tape.gradient(loss, logits[1]) is not None
         for loss in (discriminator, generator)
@@ -292,7 +295,7 @@ GRADIENTS = Task(
 
 
 class _Batch:
-    """What the drawing functions of a recorded training give: it knows its kind, and how often it was used."""
+    """What the drawing functions of a recorded training give: it knows its kind, and its uses."""
 
     def __init__(self, kind: str):
         self.kind, self.uses = kind, 0

@@ -1,0 +1,306 @@
+"""Checks give the right hint, blanks are made right, and the checker reports what fails."""
+
+import subprocess
+import sys
+
+import keras
+import nbformat
+import numpy as np
+import pytest
+import scipy.special
+import scipy.stats
+import tensorflow as tf
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from ganlib import grading
+from ganlib.errors import GanlibError, InputError
+from ganlib.grading import AnswerError, Mistake, Task
+
+DAYS = ("day1",)
+TASKS = [task for day in DAYS for task in grading.tasks(day).values()]
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_the_reference_passes_and_says_so(task, capsys):
+    grading.check(task.name, task.reference)
+    assert capsys.readouterr().out == f"{task.name} passed: {task.title}\n"
+
+
+@pytest.mark.parametrize(
+    ("task", "mistake"),
+    [
+        pytest.param(task, mistake, id=f"{task.name}-{i}")
+        for task in TASKS
+        for i, mistake in enumerate(task.mistakes)
+    ],
+)
+def test_a_typical_mistake_gets_its_own_hint(task, mistake, capsys):
+    with pytest.raises(AnswerError) as raised:
+        grading.check(task.name, mistake.answer)
+    assert str(raised.value) == f"{task.name}, {task.title}: {mistake.hint}"
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_there_are_hints_for_two_mistakes_or_more(task):
+    assert len({mistake.hint for mistake in task.mistakes}) >= 2
+    assert all(len(mistake.hint) > 20 and "\n" not in mistake.hint for mistake in task.mistakes)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_a_blank_is_told_apart_from_a_mistake(task):
+    def blank(*arguments):
+        raise NotImplementedError(grading.BLANK)
+
+    with pytest.raises(AnswerError, match=r"not answered yet"):
+        grading.check(task.name, blank)
+
+
+def js_by_entropies(p, q, dx):
+    def entropy(a):
+        return scipy.special.entr(a).sum() * dx
+
+    return entropy((p + q) / 2) - (entropy(p) + entropy(q)) / 2
+
+
+def losses_by_cross_entropy(real, fake):
+    def loss(target, logits):
+        labels = tf.fill(tf.shape(logits), target)
+        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits))
+
+    return [loss(1.0, real) + loss(0.0, fake), loss(1.0, fake)]
+
+
+def losses_by_keras(real, fake):
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    return (
+        loss(keras.ops.ones_like(real), real) + loss(keras.ops.zeros_like(fake), fake),
+        loss(keras.ops.ones_like(fake), fake),
+    )
+
+
+def gradients_by_tape(logits):
+    logits = tf.convert_to_tensor(logits)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(logits)
+        minimax, non_saturating = -tf.nn.softplus(logits), tf.nn.softplus(-logits)
+    return tape.gradient(minimax, logits), tape.gradient(non_saturating, logits)
+
+
+def train_counting_down(steps, k, draw_real, draw_latent, update_discriminator, update_generator):
+    while steps:
+        for latent in [draw_latent() for _ in range(k)]:
+            update_discriminator(real=draw_real(), latent=latent)
+        update_generator(latent=draw_latent())
+        steps -= 1
+
+
+def optimal_by_loop(p, q):
+    return [0.5 if a == b == 0 else a / (a + b) for a, b in zip(p, q, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("day1.1", lambda real, fake: sum(np.log(real)) / len(real) + sum(np.log1p(-fake)) / len(fake)),
+        (
+            "day1.1",
+            lambda real, fake: tf.reduce_mean(tf.math.log(real)) + keras.ops.mean(keras.ops.log(1 - fake)),
+        ),
+        ("day1.2", optimal_by_loop),
+        ("day1.2", lambda p, q: np.nan_to_num(p / (p + q), nan=0.5)),
+        ("day1.3", js_by_entropies),
+        ("day1.3", lambda p, q, dx: dx * scipy.special.rel_entr([p, q], (p + q) / 2).sum() / 2),
+        ("day1.4", losses_by_cross_entropy),
+        ("day1.4", losses_by_keras),
+        ("day1.5", gradients_by_tape),
+        ("day1.5", lambda a: (-scipy.special.expit(a), scipy.special.expit(a) - 1)),
+        ("day1.6", train_counting_down),
+    ],
+)
+def test_right_answers_written_differently_pass(name, answer):
+    grading.check(name, answer)
+
+
+TOY = Task(
+    name="toy.1",
+    title="toy",
+    reference=lambda a: (2 * a, "up"),
+    cases=((np.array([1.0, 2.0]),),),
+    mistakes=(Mistake("double it, do not square it", lambda a: (a**2, "up")),),
+)
+
+
+def spoil(a):
+    a *= 0
+    return 2 * a, "up"
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (3, "give the function itself, without calling it: it is of type int"),
+        (lambda a: None, "does it end with `return`"),
+        (lambda a: 2 * a, "it returns 1 values on [1., 2.], but 2 are asked for"),
+        (lambda a: (4.0, "up"), "value 1 has shape () on [1., 2.], but should have (2,)"),
+        (lambda a: (a / 0, "up"), "value 1 is not finite on [1., 2.]: look for log(0)"),
+        (lambda a: (2 * a, "down"), "value 2 is 'down' on [1., 2.], but should be 'up'"),
+        (lambda a: (None, "up"), "value 1 is None on [1., 2.], but should be [2., 4.]"),
+        (lambda a: (3 * a, "up"), "it returns [3., 6.], 'up' on [1., 2.], but should return [2., 4.], 'up'"),
+        (lambda a: (a**2, "up"), "double it, do not square it"),
+        (lambda a: a + "b", "it raises"),
+        (lambda a, b: a, "it raises TypeError on [1., 2.]: "),
+        (spoil, "it returns [0., 0.], 'up' on [1., 2.], but should return"),
+    ],
+)
+def test_other_mistakes_are_described(monkeypatch, answer, hint):
+    monkeypatch.setattr(grading, "tasks", lambda day: {"toy.1": TOY})
+    with pytest.raises(AnswerError) as raised:
+        grading.check("toy.1", answer)
+    message = str(raised.value)
+    assert message.startswith("toy.1, toy: ") and hint in message and "\n" not in message
+    assert raised.value._render_traceback_() == [f"Not yet. {message}"]
+
+
+def test_cases_survive_an_answer_that_writes_into_them():
+    assert TOY.cases[0][0].tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("name", ["day1.9", "day9.1", "1.1", "", "../day1.1"])
+def test_an_unknown_task_is_named(name):
+    with pytest.raises(InputError, match=r"there (is no task|are no exercises)"):
+        grading.check(name, abs)
+
+
+# Blanks
+
+
+def solution_notebook(*cells):
+    return new_notebook(cells=list(cells), metadata={"ganlib": {"code_hash": "x"}})
+
+
+ANSWER = """\
+def f(x):
+    ### BEGIN SOLUTION
+    y = x
+    return y
+    ### END SOLUTION
+
+
+### BEGIN SOLUTION
+z = 1
+### END SOLUTION
+print(z)"""
+
+
+def test_solutions_are_blanked_with_their_indentation():
+    picture = nbformat.v4.new_output("display_data", {"image/png": "AAAA"})
+    text = nbformat.v4.new_output("stream", text="1\n")
+    solution = solution_notebook(
+        new_markdown_cell("Write f."),
+        new_markdown_cell("The answer is x.", metadata={"tags": ["solution"]}),
+        new_code_cell(ANSWER, outputs=[text], execution_count=1),
+        new_code_cell("plot(f)", outputs=[text, picture], execution_count=2, metadata={"tags": ["expected"]}),
+    )
+    before = nbformat.writes(solution)
+    exercise = grading.blank(solution, "solutions/day1.ipynb")
+    assert nbformat.writes(solution) == before
+    note, prose, code, plot = exercise.cells
+    assert "Generated from `solutions/day1.ipynb`" in note.source and "do not edit" in note.source
+    assert prose.source == "Write f."
+    assert code.source == (
+        'def f(x):\n    raise NotImplementedError("your code here")\n\n\n'
+        'raise NotImplementedError("your code here")\nprint(z)'
+    )
+    assert (code.outputs, code.execution_count) == ([], None)
+    assert (plot.outputs, plot.execution_count) == ([picture], None)
+    assert "ganlib" not in exercise.metadata
+    nbformat.validate(exercise)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("### BEGIN SOLUTION\nx = 1", "day1.ipynb, cell 1: ### BEGIN SOLUTION without its partner"),
+        ("x = 1\n### END SOLUTION", "day1.ipynb, cell 1: ### END SOLUTION without its partner"),
+        (
+            "### BEGIN SOLUTION\n### BEGIN SOLUTION\n### END SOLUTION",
+            "### BEGIN SOLUTION without its partner",
+        ),
+        ("x = 1", "day1.ipynb has no ### BEGIN SOLUTION"),
+    ],
+)
+def test_markers_that_do_not_pair_are_named(text, message):
+    with pytest.raises(InputError, match=message):
+        grading.blank(solution_notebook(new_code_cell(text)), "solutions/day1.ipynb")
+
+
+# The checker
+
+
+def test_the_checker_tells_right_wrong_and_missing_apart(tmp_path):
+    notebook = new_notebook(
+        cells=[
+            new_code_cell("import numpy as np\nimport ganlib"),
+            new_code_cell(
+                "from pathlib import Path\nPath('left-behind').write_text('x')\nraise RuntimeError"
+            ),
+            new_code_cell("value = lambda r, f: np.mean(np.log(r)) + np.mean(np.log(1 - f))"),
+            new_code_cell('ganlib.grading.check("day1.1", value)'),
+            new_code_cell("ganlib.grading.check('day1.2', lambda p, q: p / q)"),
+            new_markdown_cell('ganlib.grading.check("day1.3", value)'),
+        ]
+    )
+    path = tmp_path / "mine.ipynb"
+    nbformat.write(notebook, path)
+    before = path.read_bytes()
+    outcomes = grading.grade(path)
+    assert list(outcomes) == [task.name for task in grading.tasks("day1").values()]
+    assert outcomes["day1.1"] is None
+    assert outcomes["day1.2"].startswith("AnswerError: day1.2, the optimal discriminator: p/q is the ratio")
+    assert outcomes["day1.3"] == outcomes["day1.6"] == "its check is not in the notebook"
+    assert path.read_bytes() == before and [file.name for file in tmp_path.iterdir()] == ["mine.ipynb"]
+
+
+def test_a_cell_that_raises_is_named(tmp_path):
+    cells = [new_markdown_cell("x"), new_code_cell("1 / 0"), new_code_cell("open('x', 'w')")]
+    with pytest.raises(GanlibError, match="cell 2 raises ZeroDivisionError: division by zero"):
+        grading.execute(new_notebook(cells=cells), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cell_that_takes_too_long_is_stopped(tmp_path):
+    notebook = new_notebook(cells=[new_code_cell("import time\ntime.sleep(60)")])
+    with pytest.raises(GanlibError, match="did not run to its end"):
+        grading.execute(notebook, tmp_path, timeout=1)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "not json", None])
+def test_what_is_not_a_notebook_is_named(tmp_path, text, capsys):
+    path = tmp_path / "bad.ipynb"
+    if text is not None:
+        path.write_text(text)
+    assert grading.main([str(path)]) == 2
+    message = capsys.readouterr().err
+    assert str(path) in message and message.count("\n") == 1
+
+
+def test_a_notebook_without_checks_is_an_error(tmp_path):
+    nbformat.write(new_notebook(cells=[new_code_cell("x = 1")]), tmp_path / "a.ipynb")
+    with pytest.raises(InputError, match=r"a\.ipynb has no ganlib\.grading\.check"):
+        grading.grade(tmp_path / "a.ipynb")
+
+
+def test_the_command_prints_one_line_a_task(tmp_path, monkeypatch, capsys):
+    outcomes = {"day1.1": None, "day1.2": "AnswerError: no"}
+    monkeypatch.setattr(grading, "grade", lambda path: outcomes)
+    assert grading.main(["mine.ipynb"]) == 1
+    assert capsys.readouterr().out == "mine.ipynb  day1.1  passed\nmine.ipynb  day1.2  AnswerError: no\n"
+    outcomes["day1.2"] = None
+    assert grading.main(["mine.ipynb", "yours.ipynb"]) == 0
+
+
+def test_the_command_without_arguments_shows_its_usage():
+    done = subprocess.run([sys.executable, "-m", "ganlib.grading"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: python -m ganlib.grading NOTEBOOK")
