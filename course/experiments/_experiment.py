@@ -1,0 +1,114 @@
+"""What the scripts of this folder share: tasks done one by one, one small JSON of results, one figure.
+
+A script calls `main` with its tasks. Each finished task is written at once, whole or not at all, so that an
+interrupted script goes on where it was. The protocol is the script's docstring, written before the first run;
+results of another protocol are refused, never mixed.
+"""
+
+import argparse
+import importlib.metadata
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ganlib.budget import budget
+from ganlib.errors import InputError
+from ganlib.files import read_json, write_json
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("ganlib", "tensorflow", "keras", "numpy")
+VERSION = 1
+
+Tasks = Sequence[dict[str, Any]]
+
+
+def main(
+    name: str,
+    *,
+    protocol: str,
+    claims: Sequence[int],
+    tasks: Callable[[bool, Tasks], Tasks],
+    measure: Callable[[dict[str, Any], bool], dict[str, Any]],
+    draw: Callable[[Tasks, Path], None],
+    arguments: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Run an experiment from the command line: `python <name>.py [--smoke] [--out FOLDER]`.
+
+    Args:
+        name: of the result files <name>.json and <name>.png.
+        protocol: what is done, and why; kept with the results.
+        claims: numbers of the claims that are tested.
+        tasks: (smoke, results so far) -> all tasks known by now. A task is a flat dict of settings with a
+            "seed". Asked again after each task, so that later tasks may depend on earlier results.
+        measure: (task, smoke) -> what was measured, as JSON types. "seconds" is added.
+        draw: (results, path of the PNG) -> None.
+        arguments: of the command line; by default the process's.
+
+    Returns:
+        What is in the JSON file.
+
+    Raises:
+        InputError: the file in the folder holds results of another protocol or another scale.
+    """
+    parser = argparse.ArgumentParser(
+        description=protocol, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--smoke", action="store_true", help="a slice of seconds that shows that the script works"
+    )
+    parser.add_argument(
+        "--out", type=Path, help="folder of the results (default: results/ beside this script)"
+    )
+    options = parser.parse_args(arguments)
+    if options.smoke and options.out is None:
+        parser.error("--smoke needs --out FOLDER: its numbers are no results")
+    budget()  # imports TensorFlow without its start-up messages
+    file = (options.out or RESULTS) / f"{name}.json"
+    record = {
+        "version": VERSION,
+        "experiment": name,
+        "claims": list(claims),
+        "scale": "smoke" if options.smoke else "full",
+        "protocol": protocol.strip(),
+        "runs": [],
+    }
+    if file.exists():
+        earlier = read_json(file)
+        for key in ("version", "scale", "protocol"):
+            if " ".join(str(earlier.get(key)).split()) != " ".join(str(record[key]).split()):
+                raise InputError(f"{file} has results of another {key}: move it away to start anew")
+        record["runs"] = earlier["runs"]
+    record["versions"] = {"python": platform.python_version()} | {
+        p: importlib.metadata.version(p) for p in PACKAGES
+    }
+    record["cores"] = os.cpu_count()
+    while todo := [
+        t for t in tasks(options.smoke, record["runs"]) if not any(_same(t, r) for r in record["runs"])
+    ]:
+        task, wall, cpu = todo[0], time.perf_counter(), time.process_time()
+        result = measure(task, options.smoke)
+        seconds = {
+            "seconds": round(time.perf_counter() - wall, 2),
+            "cpu_seconds": round(time.process_time() - cpu, 2),
+        }
+        record["runs"].append({**task, **result, **seconds})
+        record["seeds"] = sorted({run["seed"] for run in record["runs"]})
+        record["seconds"] = round(sum(run["seconds"] for run in record["runs"]), 2)
+        write_json(file, record)
+        print(", ".join(f"{k} {v}" for k, v in {**task, **seconds}.items()), flush=True)
+    draw(record["runs"], file.with_suffix(".png"))
+    return record
+
+
+def rounded(values: Any, digits: int = 5) -> Any:
+    """A number or a sequence of numbers with few enough digits for a file that people read."""
+    if hasattr(values, "__len__"):
+        return [float(f"{float(v):.{digits}g}") for v in values]
+    return float(f"{float(values):.{digits}g}")
+
+
+def _same(task: dict[str, Any], run: dict[str, Any]) -> bool:
+    return all(run.get(key) == value for key, value in task.items())

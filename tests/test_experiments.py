@@ -1,0 +1,105 @@
+"""The experiments of `course/experiments`: each runs, resumes, and has its results committed beside it."""
+
+import ast
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+FOLDER = Path(__file__).resolve().parents[1] / "course" / "experiments"
+SCRIPTS = sorted(path for path in FOLDER.glob("*.py") if not path.name.startswith("_"))
+KEYS = {
+    "version", "experiment", "claims", "scale", "protocol", "runs", "versions", "cores", "seeds", "seconds",
+}  # fmt: skip
+
+scripts = pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+
+
+def run(script: Path, *arguments: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, script, *arguments]
+    return subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=300)
+
+
+def check(record: dict, script: Path, scale: str) -> None:
+    assert set(record) == KEYS
+    assert record["version"] == 1
+    assert record["experiment"] == script.stem
+    assert record["scale"] == scale
+    assert record["claims"] and all(isinstance(number, int) for number in record["claims"])
+    assert record["protocol"].split() == ast.get_docstring(ast.parse(script.read_text("utf-8"))).split()
+    assert {"python", "ganlib", "tensorflow", "keras", "numpy"} <= set(record["versions"])
+    assert record["cores"] >= 1
+    assert record["seeds"] == sorted({r["seed"] for r in record["runs"]})
+    assert record["seconds"] == pytest.approx(sum(r["seconds"] for r in record["runs"]), abs=0.1)
+    assert all(r["seconds"] > 0 and r["cpu_seconds"] > 0 for r in record["runs"])
+    for key, value in leaves(record["runs"]):
+        if not isinstance(value, str):
+            assert math.isfinite(value), key
+
+
+def leaves(value, key=""):
+    if isinstance(value, dict | list):
+        for k, v in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(v, f"{key}/{k}")
+    else:
+        yield key, value
+
+
+def test_there_are_experiments():
+    assert {"equilibrium", "k_steps"} <= {script.stem for script in SCRIPTS}
+
+
+@scripts
+def test_smoke_slice_runs_resumes_and_redraws(script, tmp_path):
+    done = run(script, "--smoke", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    file = tmp_path / f"{script.stem}.json"
+    record = json.loads(file.read_text("utf-8"))
+    check(record, script, "smoke")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [f"{script.stem}.json", f"{script.stem}.png"]
+
+    # as if it had been killed before its last task: that one is done again, the others are kept
+    kept, last = record["runs"][:-1], record["runs"][-1]
+    file.write_text(json.dumps({**record, "runs": kept}), encoding="utf-8")
+    done = run(script, "--smoke", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1
+    again = json.loads(file.read_text("utf-8"))
+    assert again["runs"][:-1] == kept
+    assert set(again["runs"][-1]) == set(last)
+    assert again["runs"][-1]["seed"] == last["seed"]
+
+
+@scripts
+def test_results_are_committed(script):
+    file = FOLDER / "results" / f"{script.stem}.json"
+    record = json.loads(file.read_text("utf-8"))
+    check(record, script, "full")
+    assert len(record["seeds"]) >= 3
+    assert file.stat().st_size < 100_000
+    with Image.open(file.with_suffix(".png")) as figure:
+        assert figure.format == "PNG"
+        assert figure.width >= 600
+    assert file.with_suffix(".png").stat().st_size < 200_000
+
+
+def test_smoke_never_writes_among_the_results():
+    done = run(SCRIPTS[0], "--smoke")
+    assert done.returncode == 2
+    assert "--smoke needs --out" in done.stderr
+
+
+def test_results_of_another_protocol_are_refused(tmp_path):
+    script = FOLDER / "equilibrium.py"
+    record = json.loads((FOLDER / "results" / "equilibrium.json").read_text("utf-8"))
+    file = tmp_path / "equilibrium.json"
+    text = json.dumps({**record, "protocol": "another"})
+    file.write_text(text, encoding="utf-8")
+    done = run(script, "--out", tmp_path)
+    assert done.returncode != 0
+    assert "another protocol" in done.stderr
+    assert file.read_text("utf-8") == text
