@@ -1,7 +1,7 @@
 """Wrong input of every kind: the right error, one line, the value and a remedy; and nothing half-written.
 
-One table a kind; each row is what is done, the error's type, and two fragments of its message: what was wrong,
-and what to do about it. Commands must also end with the right exit status and print `error: ...`.
+One table a kind; each row is what is done, the error's type, and two fragments of its message: what was
+wrong, and what to do about it. Commands must also end with the right exit status and print `error: ...`.
 """
 
 import gzip
