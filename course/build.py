@@ -19,7 +19,8 @@ from typing import Any
 
 import nbformat
 
-from ganlib import claims, grading
+import ganlib.claims as claims  # not `from ganlib import`, which imports TensorFlow
+import ganlib.grading as grading
 from ganlib.errors import GanlibError
 from ganlib.files import write_atomically
 
@@ -110,9 +111,7 @@ def outdated(root: Path = ROOT) -> list[str]:
     for name, solution in sorted(solutions.items()):
         exercise = root / "exercises" / name
         if not exercise.is_file() or exercise.read_text(encoding="utf-8") != exercise_of(solution):
-            found.append(
-                f"exercises/{name} is not what its solution makes: run `make exercises`, edit the solution"
-            )
+            found.append(f"exercises/{name} is not what its solution makes: edit that, and `make exercises`")
     for path in sorted((root / "exercises").glob("*.ipynb")):
         if path.name not in solutions:
             found.append(f"exercises/{path.name} has no solution: delete it")

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from ganlib.errors import GanlibError, InputError
+from ganlib.quiet import import_tensorflow
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 BLANK = "your code here"
@@ -75,6 +76,7 @@ def tasks(day: str) -> dict[str, Task]:
         InputError: there are no exercises for that day.
     """
     if re.fullmatch(r"day[1-9]", day):
+        import_tensorflow()
         try:
             return {task.name: task for task in importlib.import_module(f"ganlib.exercises.{day}").TASKS}
         except ModuleNotFoundError as error:
