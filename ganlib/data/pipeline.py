@@ -5,6 +5,7 @@ examples lies in epoch p // n; in each epoch a keyed permutation of 0 ... n - 1 
 There is no state, so a stream restarts anywhere in constant time, and it is the same whatever the batch size.
 """
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -152,13 +153,12 @@ class ImageDataset(_Described):
         if n is None and self.size is None:
             raise InputError(f"{self.name!r} is infinite: say how many examples, to_numpy(n)")
         n = integer("n", self.size if n is None else n, 1, self.size)
-        maker = _Batches(self._source, self.labelled, shuffle=False, repeat=False)
-        parts = [
-            maker.make(tf.constant(start, tf.int64), min(1024, n - start)) for start in range(0, n, 1024)
-        ]
+        groups = self._maker.in_order().dataset(_GROUP, drop_remainder=False, start=0)
+        groups = groups.take(-(-n // _GROUP)).as_numpy_iterator()
         if self.labelled:
-            return tuple(np.concatenate([part[i] for part in parts]) for i in range(2))
-        return np.concatenate(parts)
+            images, labels = zip(*groups, strict=True)
+            return np.concatenate(images)[:n], np.concatenate(labels)[:n]
+        return np.concatenate(list(groups))[:n]
 
     def details(self, n: int, start: int = 0) -> dict[str, np.ndarray]:
         """What examples `start` ... `start + n - 1`, in the order of `to_numpy`, were drawn from.
@@ -209,6 +209,12 @@ class _Batches:
                 self._examples = tf.constant(source.examples)
                 self._labels = tf.constant(source.labels) if labels else None
 
+    def in_order(self) -> "_Batches":
+        """The same examples, one pass, unshuffled; shares the memory."""
+        other = copy.copy(self)
+        other.shuffle, other.repeat, other.length = False, False, self.source.size
+        return other
+
     def dataset(self, batch_size: int, drop_remainder: bool, start: int) -> tf.data.Dataset:
         """Batches `start`, `start + 1`, ... of the stream."""
         static = drop_remainder or self.length is None
@@ -239,7 +245,7 @@ class _Batches:
         else:
             examples, labels = self.source.draw(first, n)
         if examples.dtype == tf.uint8:
-            examples = tf.cast(examples, tf.float32) / 127.5 - 1.0
+            examples = tf.cast(examples, tf.float32) * (2 / 255) - 1.0  # 0 is -1 and 255 is 1, exactly
         batch = n if isinstance(n, int) else None
         examples = tf.ensure_shape(examples, (batch, *self.source.shape))
         return (examples, tf.ensure_shape(labels, (batch,))) if self.labels else examples
@@ -251,7 +257,7 @@ class _Batches:
         if not self.shuffle or size == 1:
             return rows
         epochs = tf.cast(positions // size, tf.uint32)
-        low, high = (
+        high, low = (
             tf.fill(tf.shape(epochs), tf.constant(half, tf.uint32)) for half in divmod(self._key, 2**32)
         )
         return tf.raw_ops.RandomIndexShuffle(
@@ -265,14 +271,22 @@ class _Batches:
 def _rendered(source: StreamSource) -> ArraySource:
     """The whole of a finite stream in memory, so that it can be visited in any order."""
     check_memory(source.name, source.size, source.shape)
-    step = max(1, 2**22 // int(np.prod(source.shape)))
-    parts = [source.draw(start, min(step, source.size - start)) for start in range(0, source.size, step)]
     labelled = source.num_classes is not None
+
+    @tf.autograph.experimental.do_not_convert
+    def draw(group):
+        first = group * _GROUP
+        examples, labels = source.draw(first, tf.minimum(tf.constant(_GROUP, tf.int64), source.size - first))
+        return (examples, labels) if labelled else (examples,)
+
+    groups = tf.data.Dataset.range(-(-source.size // _GROUP))
+    groups = groups.map(draw, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    parts = [np.concatenate(part) for part in zip(*groups.as_numpy_iterator(), strict=True)]
     return _RenderedSource(
         **{k: v for k, v in vars(source).items() if k not in ("draw", "details")},
         details=source.details,
-        examples=np.concatenate([part[0] for part in parts]),
-        labels=np.concatenate([part[1] for part in parts]) if labelled else None,
+        examples=parts[0],
+        labels=parts[1] if labelled else None,
     )
 
 

@@ -6,6 +6,8 @@ is a corner of a convex polygon, and neighbours are at least half an even share 
 one can be seen. Polygon i is a pure function of (seed, split, i) and the same shape at every resolution.
 """
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -15,6 +17,7 @@ from ganlib.errors import InputError
 
 FEWEST, MOST = 3, 8
 _EVEN = 0.5  # share of the ellipse that is divided evenly; the rest is divided at random
+_TILE = 2**15  # pixels rendered at once, to stay in the processor's cache
 _NAMES = ("triangle", "quadrilateral", "pentagon", "hexagon", "heptagon", "octagon")
 
 
@@ -39,8 +42,9 @@ def source(
 
     def draw(start, n):
         corners, counts = _corners(key, low, high, start, n)
-        images = _render(corners, counts, resolution)[..., None]
-        return tf.repeat(images, channels, axis=-1), counts - FEWEST
+        render = functools.partial(_render, resolution=resolution, channels=channels)
+        images = tf.numpy_function(render, [corners, counts], tf.uint8, stateful=False)
+        return images, counts - FEWEST
 
     def details(start, n):
         corners, counts = _corners(key, low, high, start, n)
@@ -87,22 +91,28 @@ def _corners(key: int, low: int, high: int, start, n) -> tuple[tf.Tensor, tf.Ten
     return corners[:n], counts[:n]
 
 
-def _render(corners: tf.Tensor, counts: tf.Tensor, resolution: int) -> tf.Tensor:
-    """uint8 (n, resolution, resolution): the distance to the polygon, cut off at half a pixel either way."""
-    edge = tf.roll(corners, -1, axis=1) - corners
-    length = tf.maximum(tf.norm(edge, axis=-1, keepdims=True), 1e-12)
-    normal = (
-        tf.stack([edge[..., 1], -edge[..., 0]], axis=-1) / length
-    )  # outwards, as corners go anticlockwise
-    offset = tf.reduce_sum(normal * corners, axis=-1)
-    last = tf.range(MOST)[None] >= counts[:, None]  # edges of no length: every pixel is far inside
-    normal = tf.where(last[..., None], 0.0, normal)
-    offset = tf.where(last, 1e3, offset)
+def _render(corners: np.ndarray, counts: np.ndarray, resolution: int, channels: int) -> np.ndarray:
+    """uint8 (n, resolution, resolution, channels): the distance to the edge, cut at half a pixel either way.
+
+    By NumPy, and per pixel by exactly rounded operations only, as in shapes.py.
+    """
+    edge = np.roll(corners, -1, axis=1) - corners
+    length = np.sqrt(np.square(edge[..., 0]) + np.square(edge[..., 1]))
+    real = np.arange(MOST) < counts[:, None]  # beyond the count edges have no length
+    length[~real] = 1
+    normal_x, normal_y = edge[..., 1] / length, -edge[..., 0] / length  # outwards: corners go anticlockwise
+    offset = np.where(real, normal_x * corners[..., 0] + normal_y * corners[..., 1], np.float32(1e3))
     x, y = pixel_centres(resolution)
-    distance = None
-    for i in range(MOST):
-        across = normal[:, i, 0, None, None] * x[None, None, :]
-        down = normal[:, i, 1, None, None] * y[None, :, None] - offset[:, i, None, None]
-        distance = across + down if distance is None else tf.maximum(distance, across + down)
-    coverage = tf.clip_by_value(0.5 - distance * (resolution / 2), 0.0, 1.0)
-    return tf.cast(coverage * 255.0 + 0.5, tf.uint8)
+    half = np.float32(resolution / 2)
+    images = np.empty((len(corners), resolution, resolution, channels), np.uint8)
+    together = max(1, _TILE // resolution**2)
+    for first in range(0, len(corners), together):
+        rows = slice(first, first + together)
+        distance = np.float32(-1e3)
+        for i in range(MOST):
+            across = normal_x[rows, i, None, None] * x[None, None, :]
+            down = normal_y[rows, i, None, None] * y[None, :, None] - offset[rows, i, None, None]
+            distance = np.maximum(distance, across + down)
+        coverage = np.clip(np.float32(0.5) - distance * half, np.float32(0), np.float32(1))
+        images[rows] = (coverage * np.float32(255) + np.float32(0.5)).astype(np.uint8)[..., None]
+    return images

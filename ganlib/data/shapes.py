@@ -10,6 +10,8 @@ which is cut off at half a pixel on both sides: an antialiased edge for the pric
 class. Directions are counted by the "diamond angle" y / (|x| + |y|), so that a pixel needs no trigonometry.
 """
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -50,9 +52,10 @@ _SMALLEST = 8
 _STEPS = 16384  # directions in the table: at 1024 pixels an outline errs by less than a fifth of a pixel
 _HOLES = {1: (0.0, 0.0, 0.5), 2: (0.45, 0.0, 0.75)}  # class -> x, y and radius of what is cut out
 _LIGHT = np.array([-0.4, 0.6, 0.69], np.float32)  # from the upper left, towards the viewer
-_LUMA = np.array([[0.299], [0.587], [0.114]], np.float32)  # ITU-R BT.601
+_F = np.float32
 _FINE = 32  # below this resolution images are rendered finer and averaged: the distance is of first order
-_LARGE = 128  # from this resolution on images are rendered one by one, to stay in the processor's cache
+_ALONE = 128  # from this resolution on images are rendered one by one
+_TILE = 2**15  # pixels rendered at once, to stay in the processor's cache
 
 
 def source(request: Request, *, size: int | None = None) -> StreamSource:
@@ -69,11 +72,13 @@ def source(request: Request, *, size: int | None = None) -> StreamSource:
         )
     size = stream_split(request, size, test=2_000)
     key = randomness.key_of(request.seed, f"shapes/{request.split}")
-    tables = _tables()
 
     def draw(start, n):
         factors = _factors(key, start, n)
-        images = _render(factors, resolution, channels, tables)
+        rotation = tf.pad(factors[:, 7], [[0, -tf.shape(factors)[0] % 16]])  # whole packets, see toys.py
+        turns = tf.stack([tf.cos(rotation), tf.sin(rotation)], axis=1)[:n]
+        render = functools.partial(_render, resolution=resolution, channels=channels)
+        images = tf.numpy_function(render, [factors, turns], tf.uint8, stateful=False)
         return images, tf.cast(factors[:, 0], tf.int32)
 
     def details(start, n):
@@ -107,93 +112,101 @@ def _factors(key: int, start, n) -> tf.Tensor:
     return tf.concat([kind, rest[:, :3], middle, rest[:, 5:]], axis=1)
 
 
-def _render(
-    factors: tf.Tensor, resolution: int, channels: int, tables: tuple[np.ndarray, np.ndarray]
-) -> tf.Tensor:
-    """uint8 (n, resolution, resolution, channels)."""
-    # Whole packets of rows: see toys.py. Per pixel there are only exactly rounded operations, which need no
-    # such care.
-    n = tf.shape(factors)[0]
-    padded = tf.pad(factors, [[0, -n % 16], [0, 0]])
-    cos, sin = tf.cos(padded[:, 7])[:n], tf.sin(padded[:, 7])[:n]
-    colour, background = _rgb(factors[:, 1:4]), _rgb(factors[:, 8:11])
-    if channels == 1:
-        colour, background = (_luma(rgb) for rgb in (colour, background))
-    kind = tf.cast(factors[:, 0], tf.int32)
-    scene = (kind, factors[:, 4], factors[:, 5], factors[:, 6], cos, sin, colour, background)
-    if resolution < _LARGE:
-        return _paint(scene, resolution, tables)
-    one = tf.TensorSpec((resolution, resolution, channels), tf.uint8)
-    return tf.map_fn(
-        lambda row: _paint(tuple(part[None] for part in row), resolution, tables)[0],
-        scene,
-        fn_output_signature=one,
-    )
+def _render(factors: np.ndarray, turns: np.ndarray, resolution: int, channels: int) -> np.ndarray:
+    """uint8 (n, resolution, resolution, channels), by NumPy, whose passes over pixels are quicker.
 
+    Per pixel there are only operations that are rounded exactly, so an image does not depend on its batch.
 
-def _paint(scene: tuple[tf.Tensor, ...], resolution: int, tables: tuple[np.ndarray, np.ndarray]) -> tf.Tensor:
-    """The pixels, from the factors of each image: class, x, y, size, cosine, sine, colour, background."""
-    kind, cx, cy, size, cos, sin = (part[:, None, None] for part in scene[:6])
-    colour, background = (part[:, None, None, :] for part in scene[6:])
+    Args:
+        factors: float32 (n, 11), see `_factors`.
+        turns: float32 (n, 2), cosine and sine of the rotations.
+        resolution: height and width.
+        channels: 1 or 3.
+    """
     finer = -(-_FINE // resolution)
-    x, y = pixel_centres(resolution * finer)
-    x, y = x[None, None, :], y[None, :, None]
-    outlines, holes = tables
+    side = resolution * finer
+    images = np.empty((len(factors), resolution, resolution, channels), np.uint8)
+    together = 1 if side >= _ALONE else _TILE // side**2
+    for first in range(0, len(factors), together):
+        rows = slice(first, first + together)
+        fine = _paint(factors[rows], turns[rows], side, channels, window=together == 1)
+        for channel, plane in enumerate(fine):
+            if finer > 1:
+                plane = (
+                    sum(plane[:, i::finer, j::finer] for i in range(finer) for j in range(finer)) / finer**2
+                )
+            images[rows, :, :, channel] = plane * np.float32(255) + np.float32(0.5)
+    return images
 
-    # The object's own coordinates: middle at 0, upright, radius 1.
-    right, up = (x - cx) / size, (y - cy) / size
+
+def _paint(
+    factors: np.ndarray, turns: np.ndarray, side: int, channels: int, window: bool
+) -> list[np.ndarray]:
+    """One plane (n, side, side) in [0, 1] a channel; `window`: n is 1, and the object needs only a part."""
+    kind = factors[:, 0].astype(np.int64)[:, None, None]
+    cx, cy, size = (factors[:, i, None, None] for i in (4, 5, 6))
+    cos, sin = (turns[:, i, None, None] for i in (0, 1))
+    colour, background = (_colours(factors[:, columns], channels) for columns in (slice(1, 4), slice(8, 11)))
+    x, y = pixel_centres(side)
+
+    # A wall, brighter above, with a soft round shadow to the lower right of the object.
+    right, up = (x[None, None, :] - cx) / size, (y[None, :, None] - cy) / size
+    away = np.square(right - _F(0.25)) + np.square(up + _F(0.35))
+    shadow = np.maximum(_F(1) - _F(0.625) * away, _F(0))
+    wall = (_F(0.95) + _F(0.2) * y[None, :, None]) * (_F(1) - _F(0.45) * np.square(shadow))
+    planes = [wall * shade for shade in background]
+
+    if window:
+        reach = size[0, 0, 0] + _F(8 / side)
+        down, across = (np.flatnonzero(np.abs(line - c[0, 0, 0]) < reach) for line, c in ((y, cy), (x, cx)))
+        down, across = slice(down[0], down[-1] + 1), slice(across[0], across[-1] + 1)
+    else:
+        down = across = slice(None)
+    right, up = right[:, :, across], up[:, down]
+
+    # The object in its own coordinates: middle at 0, upright, radius 1. Directions go from 0, below,
+    # anticlockwise to 4.
     u, v = cos * right + sin * up, cos * up - sin * right
-    rho = tf.sqrt(u * u + v * v)
-    diamond = v / tf.maximum(tf.abs(u) + tf.abs(v), 1e-9)  # -1 ... 1 on the right half, and again on the left
-    angle = tf.where(u < 0.0, 2.0 - diamond, diamond) + 1.0  # 0 ... 4, anticlockwise from below
-    step = tf.minimum(tf.cast(angle * (_STEPS / 4), tf.int32), _STEPS - 1)
-    found = tf.gather(outlines, kind * _STEPS + step)
-    radius, flatness = found[..., 0], found[..., 1]
-    hole = tf.gather(holes, kind)
-    from_hole = tf.sqrt((u - hole[..., 0]) ** 2 + (v - hole[..., 1]) ** 2) - hole[..., 2]
-    inside = tf.minimum((radius - rho) * flatness, from_hole)
-    coverage = tf.clip_by_value(0.5 + inside * size * (resolution * finer / 2), 0.0, 1.0)
+    rho = np.sqrt(u * u + v * v)
+    diamond = v / np.maximum(np.abs(u) + np.abs(v), _F(1e-9))
+    angle = _F(2) - np.copysign(_F(1) - diamond, u)
+    step = (angle * _F(_STEPS / 4)).astype(np.int64) + kind * (_STEPS + 1)
+    radii, flatnesses, holes = _tables()
+    radius = radii.take(step)
+    hole_x, hole_y, hole_radius = (holes[kind, i] for i in range(3))
+    from_hole = np.sqrt(np.square(u - hole_x) + np.square(v - hole_y)) - hole_radius
+    inside = np.minimum((radius - rho) * flatnesses.take(step), from_hole)
+    coverage = np.clip(_F(0.5) + inside * (size * _F(side / 2)), _F(0), _F(1))
 
     # A dome over the outline, lit by one distant light (Lambert), with a highlight.
-    height = tf.sqrt(tf.maximum(1.0 - (rho / radius) ** 2, 0.0))
-    slope = (_LIGHT[0] * right + _LIGHT[1] * up) / tf.maximum(radius, rho)
-    light = tf.maximum(slope + _LIGHT[2] * height, 0.0)
-    shine = light * light
-    shine = shine * shine
-    shine = shine * shine
-    shine = 0.35 * shine * shine
-
-    # Behind it a wall, brighter above, with a soft round shadow to the lower right.
-    wall = 0.95 + 0.2 * y
-    away = (right - 0.25) ** 2 + (up + 0.35) ** 2
-    shadow = tf.maximum(1.0 - away / 1.6, 0.0)
-    wall = wall * (1.0 - 0.45 * shadow * shadow)
-    front = coverage * (0.3 + 0.75 * light)
-    image = (
-        ((1.0 - coverage) * wall)[..., None] * background
-        + front[..., None] * colour
-        + (coverage * shine)[..., None]
-    )
-    image = tf.minimum(image, 1.0)
-    if finer > 1:
-        image = sum(image[:, i::finer, j::finer] for i in range(finer) for j in range(finer)) / finer**2
-    return tf.cast(image * 255.0 + 0.5, tf.uint8)
+    height = np.sqrt(np.maximum(_F(1) - np.square(rho / radius), _F(0)))
+    slope = (_LIGHT[0] * right + _LIGHT[1] * up) / np.maximum(radius, rho)
+    light = np.maximum(slope + _LIGHT[2] * height, _F(0))
+    shine = coverage * (_F(0.35) * np.square(np.square(np.square(np.square(light)))))
+    front = coverage * (_F(0.3) + _F(0.75) * light)
+    behind = _F(1) - coverage
+    for plane, shade in zip(planes, colour, strict=True):
+        part = plane[:, down, across]
+        part[...] = np.minimum(part * behind + front * shade + shine, _F(1))
+    return planes
 
 
-def _rgb(hsv: tf.Tensor) -> tf.Tensor:
-    """Hue, saturation, value (n, 3) -> red, green, blue (n, 3), all in [0, 1]."""
-    hue, saturation, value = (hsv[:, i, None] for i in range(3))
-    k = tf.math.floormod(np.array([[5.0, 3.0, 1.0]], np.float32) + 6.0 * hue, 6.0)
-    return value - value * saturation * tf.clip_by_value(tf.minimum(k, 4.0 - k), 0.0, 1.0)
+def _colours(hsv: np.ndarray, channels: int) -> list[np.ndarray]:
+    """Hue, saturation and value (n, 3) -> red, green and blue, or grey, each (n, 1, 1), in [0, 1]."""
+    hue, saturation, value = (hsv[:, i, None, None] for i in range(3))
+    rgb = []
+    for offset in (5, 3, 1):
+        k = np.mod(_F(offset) + _F(6) * hue, _F(6))
+        rgb.append(value - value * saturation * np.clip(np.minimum(k, _F(4) - k), _F(0), _F(1)))
+    if channels == 3:
+        return rgb
+    return [_F(0.299) * rgb[0] + _F(0.587) * rgb[1] + _F(0.114) * rgb[2]]  # luma of ITU-R BT.601
 
 
-def _luma(rgb: tf.Tensor) -> tf.Tensor:
-    return sum(rgb[:, i : i + 1] * _LUMA[i, 0] for i in range(3))
-
-
-def _tables() -> tuple[np.ndarray, np.ndarray]:
-    """Radius and flatness of each class and direction (classes * _STEPS, 2); hole of each (classes, 3)."""
-    diamond = (np.arange(_STEPS) + 0.5) * 4 / _STEPS - 1
+@functools.cache
+def _tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Radius and flatness of each class and direction, (classes * (_STEPS + 1),); holes (classes, 3)."""
+    diamond = (np.arange(_STEPS + 1) + 0.5) % _STEPS * 4 / _STEPS - 1
     left = diamond > 1
     y = np.where(left, 2 - diamond, diamond)
     x = np.where(left, -1, 1) * (1 - np.abs(y))
@@ -211,10 +224,11 @@ def _tables() -> tuple[np.ndarray, np.ndarray]:
             axis=1
         )  # the cosine between ray and edge normal is 1 / sqrt(1 + (r'/r)^2)
         radius = (normal * outline[edge]).sum(axis=1) / flatness
-        rows.append(np.stack([radius, flatness], axis=1))
+        rows.append([radius, flatness])
     # A hole of radius -9 is nine away from everything: none.
     holes = [_HOLES.get(kind, (0.0, 0.0, -9.0)) for kind in range(len(rows))]
-    return np.concatenate(rows).astype(np.float32), np.array(holes, np.float32)
+    radii, flatnesses = (np.concatenate(column).astype(np.float32) for column in zip(*rows, strict=True))
+    return radii, flatnesses, np.array(holes, np.float32)
 
 
 def _outlines() -> list[np.ndarray]:
