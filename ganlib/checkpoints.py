@@ -32,7 +32,9 @@ def save(gan: GAN, folder: str | Path, keep: int = 3) -> Path:
     state = gan.state()
     for variable in state:
         if variable.dtype.is_floating and not bool(tf.reduce_all(tf.math.is_finite(variable))):
-            raise CheckpointError(f"{variable.name} is not finite at step {gan.step}: resume from an older checkpoint")
+            raise CheckpointError(
+                f"{variable.name} is not finite at step {gan.step}: resume from an older checkpoint"
+            )
     folder = Path(folder)
     target = folder / f"step-{gan.step:08d}"
     beside = folder / f".{target.name}-{os.getpid()}"
@@ -49,7 +51,9 @@ def save(gan: GAN, folder: str | Path, keep: int = 3) -> Path:
     except (OSError, tf.errors.OpError) as error:
         shutil.rmtree(beside, ignore_errors=True)
         reason = str(error).splitlines()[0]
-        raise CheckpointError(f"{folder} cannot be written ({reason}): free space or choose another folder") from error
+        raise CheckpointError(
+            f"{folder} cannot be written ({reason}): free space or choose another folder"
+        ) from error
     gan.last_checkpoint = target
     for old in _all(folder)[:-keep]:
         shutil.rmtree(old)
@@ -78,7 +82,9 @@ def restore(gan: GAN, path: str | Path) -> int:
         stored = reader.get_variable_to_shape_map()
     except (OSError, ValueError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
-        raise CheckpointError(f"{checkpoint} is damaged ({reason}): remove it to fall back on the one before") from error
+        raise CheckpointError(
+            f"{checkpoint} is damaged ({reason}): remove it to fall back on the one before"
+        ) from error
     expected = _description(gan)
     for field in expected:
         if field != "step" and description.get(field) != expected[field]:
@@ -90,12 +96,16 @@ def restore(gan: GAN, path: str | Path) -> int:
     names = [f"v/{i}/.ATTRIBUTES/VARIABLE_VALUE" for i in range(len(state))]
     missing = [name for name in names if name not in stored]
     if missing:
-        raise CheckpointError(f"{checkpoint} is damaged: {len(missing)} of {len(state)} variables are missing; remove it")
+        raise CheckpointError(
+            f"{checkpoint} is damaged: {len(missing)} of {len(state)} variables are missing; remove it"
+        )
     try:
         values = [reader.get_tensor(name) for name in names]
-    except tf.errors.OpError as error:
+    except (tf.errors.OpError, IndexError) as error:
         reason = str(error).splitlines()[0]
-        raise CheckpointError(f"{checkpoint} is damaged ({reason}): remove it to fall back on the one before") from error
+        raise CheckpointError(
+            f"{checkpoint} is damaged ({reason}): remove it to fall back on the one before"
+        ) from error
     for variable, value in zip(state, values, strict=True):
         variable.assign(value)
     gan.last_checkpoint = checkpoint
@@ -105,7 +115,9 @@ def restore(gan: GAN, path: str | Path) -> int:
 def _all(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    return sorted((path for path in folder.iterdir() if _NAME.fullmatch(path.name)), key=lambda path: path.name)
+    return sorted(
+        (path for path in folder.iterdir() if _NAME.fullmatch(path.name)), key=lambda path: path.name
+    )
 
 
 def _clear(folder: Path) -> None:
@@ -117,7 +129,10 @@ def _clear(folder: Path) -> None:
 def _description(gan: GAN) -> dict:
     return {
         "model": type(gan).__name__,
-        "arguments": json.loads(json.dumps(gan.get_config(), default=str)),
+        # plain ones: what a network or a loss is made of carries names that Keras counts up in a process
+        "arguments": {
+            k: v for k, v in gan.get_config().items() if isinstance(v, str | int | float | bool | type(None))
+        },
         "optimizers": {name: type(optimizer).__name__ for name, optimizer in gan.optimizers().items()},
         "shapes": [list(np.shape(variable)) for variable in gan.state()],
         "step": gan.step,

@@ -17,5 +17,5 @@ class CheckpointError(GanlibError):
     """A checkpoint or weights file cannot be written, or does not fit the model. Exit status 1."""
 
 
-class TrainingDiverged(GanlibError):
+class TrainingDiverged(GanlibError):  # noqa: N818  (what happened, not an error of the program)
     """A loss or a logit is not finite any more. Names the step, the tensor and the last good checkpoint."""

@@ -1,7 +1,7 @@
 """The two-player training step, on any tf.distribute strategy.
 
-A model is a composition: two networks, a game (`ganlib.losses`), optimisers, a number of D steps a G step, an EMA of G.
-A paper that changes the algorithm overrides one named method: `discriminator_step`, `generator_step`, `play` (their order),
+A model is a composition: two networks, a game (`ganlib.losses`), optimisers, a number of D steps a G step, an average
+of G. A paper that changes the algorithm overrides one named method: `discriminator_step`, `generator_step`, `play` (their order),
 `draw_latents`, `generate`, `finish_step`.
 """
 
@@ -13,7 +13,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import h5py
 import keras
@@ -58,7 +58,7 @@ class GAN(keras.Model):
     authors: str = ""
     year: int = 0
     arxiv: str = ""
-    presets: dict[str, dict[str, Any]] = {}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {}
 
     def __new__(cls, *args, **kwargs):
         """Note the arguments, defaults included, for `get_config`."""
@@ -87,7 +87,9 @@ class GAN(keras.Model):
     ):
         require_positive_integers(n_critic=n_critic, batch_size=batch_size)
         if ema_decay is not None and not 0 <= ema_decay < 1:
-            raise InputError(f"ema_decay={ema_decay!r} is out of range: give a number in [0, 1), or None for no EMA")
+            raise InputError(
+                f"ema_decay={ema_decay!r} is out of range: give a number in [0, 1), or None for no EMA"
+            )
         if latent_distribution not in ("normal", "uniform"):
             raise InputError(f"latent_distribution={latent_distribution!r}: choose 'normal' or 'uniform'")
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
@@ -192,10 +194,14 @@ class GAN(keras.Model):
         """
         require_positive_integers(steps_per_execution=steps_per_execution)
         if generator_optimizer is not None and generator_optimizer is discriminator_optimizer:
-            raise InputError("generator_optimizer and discriminator_optimizer are one object: make one for each player")
+            raise InputError(
+                "generator_optimizer and discriminator_optimizer are one object: make one for each player"
+            )
         replicas = self.distribute_strategy.num_replicas_in_sync
         if jit_compile and replicas > 1:
-            raise InputError(f"jit_compile=True cannot wrap a step on {replicas} replicas: use jit_compile=False")
+            raise InputError(
+                f"jit_compile=True cannot wrap a step on {replicas} replicas: use jit_compile=False"
+            )
         super().compile(
             optimizer=None,
             loss=None,
@@ -204,7 +210,9 @@ class GAN(keras.Model):
             steps_per_execution=steps_per_execution,
         )
         with self.distribute_strategy.scope():
-            self.generator_optimizer = generator_optimizer or _deserialized_optimizer(self._recipe["generator"])
+            self.generator_optimizer = generator_optimizer or _deserialized_optimizer(
+                self._recipe["generator"]
+            )
             self.discriminator_optimizer = discriminator_optimizer or _deserialized_optimizer(
                 self._recipe["discriminator"]
             )
@@ -245,16 +253,19 @@ class GAN(keras.Model):
         if not self.compiled:
             self.compile()
         dataset, passes = self._check_batches(x)
-        steps_per_epoch = steps_per_epoch or passes
+        steps_per_epoch = passes if steps_per_epoch is None else steps_per_epoch
         if steps_per_epoch is None:
-            raise InputError("steps_per_epoch=None, but the dataset never ends: say how many steps an epoch has")
+            raise InputError(
+                "steps_per_epoch=None, but the dataset never ends: say how many steps an epoch has"
+            )
         require_positive_integers(steps_per_epoch=steps_per_epoch, epochs=epochs)
         callbacks = list(callbacks or [])
-        if verbose != 0:
-            from ganlib.callbacks import ProgressBar
+        with contextlib.ExitStack() as stack:
+            received = stack.enter_context(stop_signals())
+            if verbose != 0:
+                from ganlib.callbacks import ProgressBar
 
-            callbacks.append(ProgressBar())
-        with stop_signals() as received:
+                callbacks.append(stack.enter_context(contextlib.closing(ProgressBar())))
             history = super().fit(
                 dataset,
                 steps_per_epoch=steps_per_epoch,
@@ -415,7 +426,9 @@ class GAN(keras.Model):
         """
         require_positive_integers(n=n)
         if labels is not None:
-            raise InputError(f"labels={labels!r}: {type(self).__name__} is not conditional; call sample without labels")
+            raise InputError(
+                f"labels={labels!r}: {type(self).__name__} is not conditional; call sample without labels"
+            )
         if self._generate_function is None:
             self._generate_function = tf.function(lambda z: self.ema_generator(z, training=False))
         latents = self.sample_latents(n, truncation=truncation, seed=seed)
@@ -428,7 +441,9 @@ class GAN(keras.Model):
     def sample_latents(self, n: int, truncation: float | None = None, seed: int | None = None) -> np.ndarray:
         """The latents (n, latent_dim) that `sample` uses for the same arguments."""
         if truncation is not None and not 0 < truncation < math.inf:
-            raise InputError(f"truncation={truncation!r} is out of range: give a number above 0, for example 0.7")
+            raise InputError(
+                f"truncation={truncation!r} is out of range: give a number above 0, for example 0.7"
+            )
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer)):
             raise InputError(f"seed={seed!r} is not an integer: give one, for example 0, or None")
         key = key_of(int.from_bytes(os.urandom(8), "little") if seed is None else int(seed), "sample")
@@ -487,7 +502,9 @@ class GAN(keras.Model):
             _holder(self).save_weights(beside, overwrite=True)
             beside.replace(path)
         except OSError as error:
-            raise CheckpointError(f"{path} cannot be written ({error}): free space or choose another folder") from error
+            raise CheckpointError(
+                f"{path} cannot be written ({error}): free space or choose another folder"
+            ) from error
         finally:
             with contextlib.suppress(OSError):
                 beside.unlink(missing_ok=True)
@@ -506,7 +523,9 @@ class GAN(keras.Model):
         except FileNotFoundError:
             raise CheckpointError(f"{path} does not exist: give the path of a .weights.h5 file") from None
         except (OSError, KeyError, RuntimeError) as error:
-            raise CheckpointError(f"{path} is not a readable weights file ({error}): save or copy it again") from error
+            raise CheckpointError(
+                f"{path} is not a readable weights file ({error}): save or copy it again"
+            ) from error
         if found != expected:
             network = next(name for name in {**expected, **found} if expected.get(name) != found.get(name))
             raise CheckpointError(
@@ -533,7 +552,9 @@ class GAN(keras.Model):
             )
         spec, _ = self.split_batch(dataset.element_spec)
         if tuple(spec.shape) == self.image_shape:
-            raise InputError(f"the dataset has single images of shape {spec.shape}: add .batch({self.batch_size})")
+            raise InputError(
+                f"the dataset has single images of shape {spec.shape}: add .batch({self.batch_size})"
+            )
         if spec.shape.rank is None or tuple(spec.shape[1:]) != self.image_shape:
             raise InputError(
                 f"the dataset has batches of shape {spec.shape}, {type(self).__name__} takes (batch, "
@@ -549,7 +570,9 @@ class GAN(keras.Model):
             )
         batches = int(dataset.cardinality())
         if batches >= 0 and batches < self.n_critic:
-            raise InputError(f"the dataset has {batches} batches, a step needs {self.n_critic}: use smaller batches")
+            raise InputError(
+                f"the dataset has {batches} batches, a step needs {self.n_critic}: use smaller batches"
+            )
         passes = batches // self.n_critic if batches >= 0 else None
         position = self.step * self.n_critic
         if hasattr(dataset, "starting_at"):
@@ -572,31 +595,53 @@ class GAN(keras.Model):
 
 
 class _Guard(keras.callbacks.Callback):
-    """Stops on a signal after the running step, and on a loss that is not finite with what one needs to know."""
+    """Stops on a signal after the running step, and on a loss that is not finite with what one needs to know.
+
+    Logs are looked at a few steps at a time: looking at them waits for the device.
+    """
+
+    _EVERY = 16
 
     def __init__(self, received: list[int]):
         super().__init__()
         self.received = received
+        self.pending: list[tuple[int, dict[str, Any]]] = []
+
+    def on_train_begin(self, logs=None):
+        self.step = self.model.step
 
     def on_train_batch_end(self, batch, logs=None):
         if self.received:
             self.model.stop_training = True
-        values = {name: float(value) for name, value in (logs or {}).items()}
-        bad = [name for name, value in values.items() if not math.isfinite(value)]
-        if bad:
-            # logits come before the losses made of them
-            tensor = min(bad, key=lambda name: (not name.endswith("logits"), list(values).index(name)))
-            gan = self.model
-            last = gan.last_checkpoint
-            variable = next(
-                (v.path for p in gan.players().values() for v in p.variables if not np.isfinite(v.numpy()).all()), None
-            )
-            raise TrainingDiverged(
-                f"step {gan.step}: {tensor} is {values[tensor]}"
-                + (f", and the variable {variable} is not finite" if variable else "")
-                + (f"; the last good checkpoint is {last}" if last else "; there is no checkpoint to go back to")
-                + "; lower the learning rate or change the loss, then resume from there"
-            )
+        self.step += self.model.steps_per_execution
+        self.pending.append((self.step, logs or {}))
+        if len(self.pending) >= self._EVERY:
+            self._look()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._look()
+
+    def _look(self):
+        pending, self.pending = self.pending, []
+        for step, logs in pending:
+            values = {name: float(value) for name, value in logs.items()}
+            bad = [name for name, value in values.items() if not math.isfinite(value)]
+            if bad:
+                # logits come before the losses made of them
+                tensor = next((name for name in bad if name.endswith("logits")), bad[0])
+                raise TrainingDiverged(f"step {step}: {tensor} is {values[tensor]}{self._where()}")
+
+    def _where(self) -> str:
+        gan, last = self.model, self.model.last_checkpoint
+        variables = [v for network in gan.players().values() for v in network.variables]
+        variable = next(
+            (v.path for v in variables if not np.isfinite(keras.ops.convert_to_numpy(v)).all()), None
+        )
+        return (
+            (f", and the variable {variable} is not finite" if variable else "")
+            + (f"; the last good checkpoint is {last}" if last else "; there is no checkpoint to go back to")
+            + "; lower the learning rate or change the loss, then resume from there"
+        )
 
 
 @contextlib.contextmanager

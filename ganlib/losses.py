@@ -50,9 +50,14 @@ class NonSaturating(Loss):
     """
 
     def __init__(self, label_smoothing: float = 0.0, fake_label_smoothing: float = 0.0):
-        for name, value in (("label_smoothing", label_smoothing), ("fake_label_smoothing", fake_label_smoothing)):
+        for name, value in (
+            ("label_smoothing", label_smoothing),
+            ("fake_label_smoothing", fake_label_smoothing),
+        ):
             if not 0 <= value < 1:
-                raise InputError(f"{name}={value!r} is out of range: give a number in [0, 1), for example 0.1")
+                raise InputError(
+                    f"{name}={value!r} is out of range: give a number in [0, 1), for example 0.1"
+                )
         self.label_smoothing = label_smoothing
         self.fake_label_smoothing = fake_label_smoothing
 
@@ -91,7 +96,9 @@ class LeastSquares(Loss):
 
     def discriminator(self, real_logits, fake_logits):
         """Half the squared distance to 1 and to 0."""
-        return 0.5 * tf.reduce_mean(tf.square(real_logits - 1.0)), 0.5 * tf.reduce_mean(tf.square(fake_logits))
+        return 0.5 * tf.reduce_mean(tf.square(real_logits - 1.0)), 0.5 * tf.reduce_mean(
+            tf.square(fake_logits)
+        )
 
     def generator(self, fake_logits):
         """Half the squared distance to 1."""

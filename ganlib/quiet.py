@@ -18,15 +18,15 @@ def import_tensorflow() -> None:
     try:
         saved = os.dup(2)
     except OSError:  # no stderr at all (pythonw on Windows): nothing to park
-        import keras  # noqa: F401
-        import tensorflow  # noqa: F401
+        import keras
+        import tensorflow
 
         return
     with tempfile.TemporaryFile() as parked:
         os.dup2(parked.fileno(), 2)
         try:
             import keras  # noqa: F401
-            import tensorflow  # noqa: F401
+            import tensorflow
         except BaseException:
             os.dup2(saved, 2)
             parked.seek(0)
@@ -35,3 +35,5 @@ def import_tensorflow() -> None:
         finally:
             os.dup2(saved, 2)
             os.close(saved)
+    # a warning that several models were traced in one process, which a lesson does on purpose
+    tensorflow.get_logger().setLevel("ERROR")

@@ -137,7 +137,9 @@ class RandomStreams:
 
     def _key(self, purpose: str) -> int:
         if not self.active:
-            raise RuntimeError(f"random numbers for {purpose!r} were asked for outside a step: use RandomStreams.at()")
+            raise RuntimeError(
+                f"random numbers for {purpose!r} were asked for outside a step: use RandomStreams.at()"
+            )
         return key_of(self.seed, "/".join([*self._position.scopes, purpose]))
 
 

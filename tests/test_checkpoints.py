@@ -105,7 +105,9 @@ def test_what_is_not_finite_is_not_saved(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("damage", ["no description", "torn description", "torn values", "no values", "no folder"])
+@pytest.mark.parametrize(
+    "damage", ["no description", "torn description", "torn values", "no values", "no folder"]
+)
 def test_damage_is_named_and_changes_nothing(tmp_path, damage):
     path = checkpoints.save(trained(), tmp_path)
     values = path / "state.data-00000-of-00001"
@@ -121,7 +123,7 @@ def test_damage_is_named_and_changes_nothing(tmp_path, damage):
         shutil.rmtree(path)
     gan = trained(1)
     before = [v.numpy() for v in gan.state()]
-    with pytest.raises(CheckpointError, match="train first|damaged") as caught:
+    with pytest.raises(CheckpointError, match=r"train first|damaged") as caught:
         checkpoints.restore(gan, tmp_path)
     assert "\n" not in str(caught.value)
     for a, b in zip(before, gan.state(), strict=True):
@@ -130,7 +132,7 @@ def test_damage_is_named_and_changes_nothing(tmp_path, damage):
 
 def test_another_run_is_refused_by_name(tmp_path):
     path = checkpoints.save(trained(), tmp_path)
-    with pytest.raises(CheckpointError, match='belongs to another run: its arguments is.*"seed": 0'):
+    with pytest.raises(CheckpointError, match=r'belongs to another run: its arguments is.*"seed": 0'):
         checkpoints.restore(trained(seed=1), path)
     description = json.loads((path / "state.json").read_text())
     (path / "state.json").write_text(json.dumps({**description, "model": "WGAN"}))

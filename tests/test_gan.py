@@ -41,7 +41,10 @@ def tiny(**arguments):
     """A one-parameter game whose numbers can be written down."""
     generator = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")])
     discriminator = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")])
-    sgd = {"generator_optimizer": keras.optimizers.SGD(0.5), "discriminator_optimizer": keras.optimizers.SGD(0.25)}
+    sgd = {
+        "generator_optimizer": keras.optimizers.SGD(0.5),
+        "discriminator_optimizer": keras.optimizers.SGD(0.25),
+    }
     return GAN(generator, discriminator, **{**sgd, "ema_decay": None, "batch_size": 4, **arguments})
 
 
@@ -72,7 +75,11 @@ def test_optimisers_count_the_updates(cls):
 def test_n_critic_draws_fresh_batches(steps_per_execution):
     gan = tiny(n_critic=3, loss="wasserstein", batch_size=2)
     gan.compile(steps_per_execution=steps_per_execution)
-    data = tf.data.Dataset.range(1000).map(lambda i: tf.reshape(tf.cast(i, tf.float32), [1])).batch(2, drop_remainder=True)
+    data = (
+        tf.data.Dataset.range(1000)
+        .map(lambda i: tf.reshape(tf.cast(i, tf.float32), [1]))
+        .batch(2, drop_remainder=True)
+    )
     gan.fit(data, steps_per_epoch=4, verbose=0)
     assert int(gan.optimizers()["discriminator"].iterations) == 12
     assert int(gan.optimizers()["generator"].iterations) == 4
@@ -80,9 +87,13 @@ def test_n_critic_draws_fresh_batches(steps_per_execution):
     # WGAN's gradient of D's kernel on real data is -mean(x): with G's weight zero it sums the batches shown
     gan = tiny(n_critic=3, loss="wasserstein", batch_size=2)
     gan.generator.layers[0].kernel.assign([[0.0]])
-    gan.compile(keras.optimizers.SGD(1e-30), keras.optimizers.SGD(1.0), steps_per_execution=steps_per_execution)
+    gan.compile(
+        keras.optimizers.SGD(1e-30), keras.optimizers.SGD(1.0), steps_per_execution=steps_per_execution
+    )
     gan.fit(data, steps_per_epoch=2, verbose=0)
-    np.testing.assert_allclose(gan.discriminator.layers[0].kernel, [[1 + sum(i + 0.5 for i in range(0, 12, 2))]])
+    np.testing.assert_allclose(
+        gan.discriminator.layers[0].kernel, [[1 + sum(i + 0.5 for i in range(0, 12, 2))]]
+    )
 
 
 def test_a_step_is_algorithm_1_with_the_streams_latents():
@@ -184,11 +195,16 @@ def test_truncation():
     uniform_gan, normal_gan = smoke(registry()["dcgan"]), tiny()
     z = uniform_gan.sample_latents(1000, truncation=0.5, seed=0)
     np.testing.assert_allclose(z, 0.5 * uniform_gan.sample_latents(1000, seed=0))
-    full, cut = normal_gan.sample_latents(20_000, seed=0), normal_gan.sample_latents(20_000, truncation=0.8, seed=0)
+    full, cut = (
+        normal_gan.sample_latents(20_000, seed=0),
+        normal_gan.sample_latents(20_000, truncation=0.8, seed=0),
+    )
     inside = np.abs(full) <= 0.8
     np.testing.assert_array_equal(cut[inside], full[inside])  # resampling leaves what is inside
     assert np.abs(cut).max() <= 0.8
-    np.testing.assert_allclose(cut.var(), 1 - 2 * 0.8 * 0.28969155 / 0.57628920, atol=0.005)  # of a truncated normal
+    np.testing.assert_allclose(
+        cut.var(), 1 - 2 * 0.8 * 0.28969155 / 0.57628920, atol=0.005
+    )  # of a truncated normal
 
 
 def test_labels_of_batches_are_ignored_by_unconditional_models():
@@ -223,7 +239,10 @@ def test_fit_goes_on_in_the_data():
 def test_a_loss_that_is_not_finite_stops_with_its_name():
     gan = tiny()
     gan.compile(generator_optimizer=keras.optimizers.SGD(1e38))
-    with pytest.raises(TrainingDiverged, match=r"step \d+: (\w+) is (nan|-?inf), and the variable \S+ is not finite; there is no checkpoint") as caught:
+    with pytest.raises(
+        TrainingDiverged,
+        match=r"step \d+: (\w+) is (nan|-?inf), and the variable \S+ is not finite; there is no checkpoint",
+    ) as caught:
         gan.fit(tf.data.Dataset.from_tensors(tf.ones([4, 1])).repeat(), steps_per_epoch=50, verbose=0)
     assert "\n" not in str(caught.value)
 
@@ -241,13 +260,20 @@ class _Kill(keras.callbacks.Callback):
         self.ended = True
 
 
-@pytest.mark.parametrize(("number", "exception"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+@pytest.mark.parametrize(
+    ("number", "exception"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+)
 def test_signals_end_the_step_and_the_callbacks_first(number, exception):
     gan, kill = tiny(), _Kill(number)
     gan.compile()
     handlers = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
     with pytest.raises(exception) as caught:
-        gan.fit(tf.data.Dataset.from_tensors(tf.ones([4, 1])).repeat(), steps_per_epoch=50, callbacks=[kill], verbose=0)
+        gan.fit(
+            tf.data.Dataset.from_tensors(tf.ones([4, 1])).repeat(),
+            steps_per_epoch=50,
+            callbacks=[kill],
+            verbose=0,
+        )
     assert kill.ended
     assert 3 <= gan.step <= 4
     if exception is SystemExit:

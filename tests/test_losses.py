@@ -60,8 +60,12 @@ def test_values_by_hand():
     real, fake = tf.constant([[0.0], [2.0]]), tf.constant([[-1.0], [3.0]])
     softplus = lambda x: np.log1p(np.exp(x))  # noqa: E731
     d = losses.NonSaturating(label_smoothing=0.1, fake_label_smoothing=0.2).discriminator(real, fake)
-    np.testing.assert_allclose(d[0], np.mean([0.9 * softplus(-x) + 0.1 * softplus(x) for x in (0.0, 2.0)]), rtol=1e-6)
-    np.testing.assert_allclose(d[1], np.mean([0.2 * softplus(-x) + 0.8 * softplus(x) for x in (-1.0, 3.0)]), rtol=1e-6)
+    np.testing.assert_allclose(
+        d[0], np.mean([0.9 * softplus(-x) + 0.1 * softplus(x) for x in (0.0, 2.0)]), rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        d[1], np.mean([0.2 * softplus(-x) + 0.8 * softplus(x) for x in (-1.0, 3.0)]), rtol=1e-6
+    )
     np.testing.assert_allclose(losses.LeastSquares().discriminator(real, fake), [0.5, 2.5], rtol=1e-6)
     np.testing.assert_allclose(losses.Hinge().discriminator(real, fake), [0.5, 2.0], rtol=1e-6)
     np.testing.assert_allclose(losses.Wasserstein().discriminator(real, fake), [-1.0, 1.0], rtol=1e-6)

@@ -37,7 +37,9 @@ def test_singular_covariances_and_one_dimension():
     few = random.normal(size=(5, 50))
     assert abs(frechet_distance(few, few)) < 1e-5 * np.trace(np.cov(few.T))
     one = random.normal(size=(100, 1))
-    np.testing.assert_allclose(frechet_distance(one, 2 * one + 3), (one.mean() + 3) ** 2 + one.std(ddof=1) ** 2)
+    np.testing.assert_allclose(
+        frechet_distance(one, 2 * one + 3), (one.mean() + 3) ** 2 + one.std(ddof=1) ** 2
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,9 @@ def test_score_says_what_it_depends_on_and_orders_samples():
     images = data.load("fashion_mnist", split="train", shuffle=False, repeat=False).to_numpy()
     same = fid_fashion_cnn(lambda n, seed: images[:n], samples=2000)
     noisy = fid_fashion_cnn(
-        lambda n, seed: np.clip(images[:n] + np.random.default_rng(seed).normal(0, 0.2, images[:n].shape), -1, 1),
+        lambda n, seed: np.clip(
+            images[:n] + np.random.default_rng(seed).normal(0, 0.2, images[:n].shape), -1, 1
+        ),
         samples=2000,
     )
     assert 0 <= same["value"] < 0.2 < noisy["value"]

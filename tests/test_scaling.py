@@ -48,7 +48,7 @@ for name, cls, preset, arguments in (
                         for i, w in enumerate(n.weights)}},
             "gradients": [g.numpy() for g in tape.gradient(loss, variables)],
             "logs": {{k: v[-1] for k, v in history.items()}},
-            "steps": int(gan.optimizers()["generator"].iterations),
+            "steps": gan.optimizers()["generator"].iterations.numpy(),
         }}
 """
 

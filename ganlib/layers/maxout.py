@@ -37,4 +37,9 @@ class Maxout(keras.layers.Layer):
     def get_config(self):
         """The constructor's arguments."""
         initializer = keras.initializers.serialize(self.dense.kernel_initializer)
-        return {**super().get_config(), "units": self.units, "pieces": self.pieces, "kernel_initializer": initializer}
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "pieces": self.pieces,
+            "kernel_initializer": initializer,
+        }

@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras import layers
 
 from ganlib.errors import InputError
-from ganlib.metrics.frechet import frechet_distance
+from ganlib.metrics.frechet import frechet_distance_from_statistics, statistics
 
 _BATCH = 500
 
@@ -48,7 +48,9 @@ class FashionCNN:
         self._network = network()
         with resources.as_file(resources.files("ganlib.zoo") / "fashion_cnn.weights.h5") as path:
             self._network.load_weights(path)
-        digest = hashlib.sha256(b"".join(np.ascontiguousarray(w).tobytes() for w in self._network.get_weights()))
+        digest = hashlib.sha256(
+            b"".join(np.ascontiguousarray(w).tobytes() for w in self._network.get_weights())
+        )
         self.weights_hash = digest.hexdigest()[:12]
         self._function = tf.function(lambda images: self._network(images, training=False))
 
@@ -63,9 +65,13 @@ class FashionCNN:
     def _outputs(self, images) -> dict[str, np.ndarray]:
         images = np.asarray(images, np.float32)
         if images.ndim != 4 or images.shape[3] != 1 or min(images.shape[1:3]) < 28 or not len(images):
-            raise InputError(f"images of shape {images.shape}: fashion-cnn takes (n, size, size, 1), size 28 or more")
+            raise InputError(
+                f"images of shape {images.shape}: fashion-cnn takes (n, size, size, 1), size 28 or more"
+            )
         if not np.isfinite(images).all() or images.min() < -1.001 or images.max() > 1.001:
-            raise InputError(f"images in [{images.min()}, {images.max()}]: fashion-cnn takes finite values in [-1, 1]")
+            raise InputError(
+                f"images in [{images.min()}, {images.max()}]: fashion-cnn takes finite values in [-1, 1]"
+            )
         top, left = (images.shape[1] - 28) // 2, (images.shape[2] - 28) // 2
         images = images[:, top : top + 28, left : left + 28]
         padding = -len(images) % _BATCH  # one shape, one trace
@@ -82,32 +88,50 @@ def fashion_cnn() -> FashionCNN:
     return FashionCNN()
 
 
+class FashionFID:
+    """FID(fashion-cnn) against the embedded Fashion-MNIST, whose features are computed once.
+
+    Args:
+        split: Of the reference: "train" (10,000 images) or "test" (2,000).
+    """
+
+    def __init__(self, split: str = "train"):
+        from ganlib import data
+
+        real = data.load("fashion_mnist", split=split, shuffle=False, repeat=False).to_numpy()
+        self.extractor = FashionCNN()
+        self.reference = f"fashion_mnist {split}, {len(real)} images"
+        self._statistics = statistics(self.extractor.features(real))
+
+    def __call__(
+        self, sampler: Callable[[int, int], np.ndarray], *, samples: int = 5000, seed: int = 0
+    ) -> dict:
+        """Score samples, with all that the number depends on.
+
+        Args:
+            sampler: (n, seed) -> images (n, size, size, 1) in [-1, 1].
+            samples: How many to draw.
+            seed: Given to the sampler.
+
+        Returns:
+            The score ("value") and its provenance: metric, extractor, hash of its weights, reference, sample count,
+            resizer, seed.
+        """
+        fake = statistics(self.extractor.features(sampler(samples, seed)))
+        return {
+            "metric": "FID(fashion-cnn)",
+            "value": round(frechet_distance_from_statistics(*self._statistics, *fake), 4),
+            "extractor": self.extractor.name,
+            "weights_hash": self.extractor.weights_hash,
+            "reference": self.reference,
+            "samples": samples,
+            "resizer": self.extractor.resizer,
+            "seed": seed,
+        }
+
+
 def fid_fashion_cnn(
     sampler: Callable[[int, int], np.ndarray], *, samples: int = 5000, seed: int = 0, split: str = "train"
 ) -> dict:
-    """Score samples against the embedded Fashion-MNIST, with all that the number depends on.
-
-    Args:
-        sampler: (n, seed) -> images (n, size, size, 1) in [-1, 1].
-        samples: How many to draw.
-        seed: Given to the sampler.
-        split: Of the reference: "train" (10,000 images) or "test" (2,000).
-
-    Returns:
-        The score ("value") and its provenance: metric, extractor, hash of its weights, reference, counts, resizer, seed.
-    """
-    from ganlib import data
-
-    extractor = fashion_cnn()
-    real = data.load("fashion_mnist", split=split, shuffle=False, repeat=False).to_numpy()
-    fake = sampler(samples, seed)
-    return {
-        "metric": "FID(fashion-cnn)",
-        "value": round(frechet_distance(extractor.features(real), extractor.features(fake)), 4),
-        "extractor": extractor.name,
-        "weights_hash": extractor.weights_hash,
-        "reference": f"fashion_mnist {split}, {len(real)} images",
-        "samples": samples,
-        "resizer": extractor.resizer,
-        "seed": seed,
-    }
+    """`FashionFID(split)(sampler, samples=samples, seed=seed)`, for a single score."""
+    return FashionFID(split)(sampler, samples=samples, seed=seed)

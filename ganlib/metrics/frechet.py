@@ -10,8 +10,9 @@ from ganlib.errors import InputError
 
 
 def statistics(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (d,) and covariance (d, d) of features (n, d), in float64, with n - 1 (numpy's, TF-GAN's and the official
-    code's convention; StyleGAN2-ADA divides by n).
+    """Mean (d,) and covariance (d, d) of features (n, d), in float64.
+
+    The covariance divides by n - 1, as numpy, TF-GAN and the official code do; StyleGAN2-ADA's divides by n.
 
     Raises:
         InputError: Fewer than two rows, not a matrix, or not finite.
@@ -46,8 +47,8 @@ def frechet_distance_from_statistics(
 ) -> float:
     """The Fréchet distance of two normal distributions, given means (d,) and covariances (d, d).
 
-    The eigenvalues of C_r C_f are those of the symmetric S C_f S with S = C_r^(1/2), so tr (C_r C_f)^(1/2) is the sum of
-    their square roots, exactly and without a complex intermediate, also where a covariance is singular.
+    The eigenvalues of C_r C_f are those of the symmetric S C_f S with S = C_r^(1/2), so tr (C_r C_f)^(1/2) is the sum
+    of their square roots, exactly and without a complex intermediate, also where a covariance is singular.
     """
     if np.shape(real_mean) != np.shape(fake_mean):
         raise InputError(

@@ -12,6 +12,8 @@ through D in batches of their own, as in the authors' code. Other resolutions ta
 `LectureDCGAN` is the CMU lecture's code (TensorFlow's tutorial), which breaks two of the rules.
 """
 
+from typing import ClassVar
+
 import keras
 import tensorflow as tf
 from keras import layers
@@ -22,8 +24,10 @@ from ganlib.layers import BatchNormalization, Dropout
 from ganlib.randomness import seeded
 
 
-def generator(resolution: int, channels: int, latent_dim: int, base_channels: int, kernel_size: int) -> keras.Model:
-    """z (batch, latent_dim) -> image (batch, resolution, resolution, channels) in [-1, 1]. Figure 1."""
+def generator(
+    resolution: int, channels: int, latent_dim: int, base_channels: int, kernel_size: int
+) -> keras.Model:
+    """Z (batch, latent_dim) -> image (batch, resolution, resolution, channels) in [-1, 1]. Figure 1."""
     size, stages = smallest_size(resolution)
     width = base_channels * 2 ** (stages - 1)
     z = keras.Input((latent_dim,), name="latents")
@@ -70,7 +74,7 @@ class DCGAN(GAN):
     authors = "Radford, Metz, Chintala"
     year = 2016
     arxiv = "1511.06434"
-    presets = {
+    presets: ClassVar = {
         "smoke": {
             "description": "8x8 grey, 4 channels: seconds, for tests",
             "arguments": {
@@ -115,7 +119,9 @@ class DCGAN(GAN):
             kernel_size=kernel_size,
         )
         if not learning_rate > 0:
-            raise InputError(f"learning_rate={learning_rate!r} is out of range: give a number above 0, like 2e-4")
+            raise InputError(
+                f"learning_rate={learning_rate!r} is out of range: give a number above 0, like 2e-4"
+            )
         with seeded(seed):
             super().__init__(
                 generator(resolution, channels, latent_dim, base_channels, kernel_size),
@@ -131,7 +137,7 @@ class DCGAN(GAN):
 
 
 def lecture_generator(latent_dim: int) -> keras.Model:
-    """z (batch, latent_dim) -> image (batch, 28, 28, 1): the lecture's `dcgan_generator.py`; leaky ReLU, slope 0.3."""
+    """Z (batch, latent_dim) -> image (batch, 28, 28, 1): the lecture's `dcgan_generator.py`; leaky ReLU, slope 0.3."""
     z = keras.Input((latent_dim,), name="latents")
     x = layers.Dense(7 * 7 * 256, use_bias=False)(z)
     x = layers.LeakyReLU(0.3)(BatchNormalization(momentum=0.99, epsilon=1e-3)(x))
@@ -165,7 +171,9 @@ class LectureDCGAN(DCGAN):
         seed: Seed of the run.
     """
 
-    def __init__(self, latent_dim: int = 100, learning_rate: float = 1e-4, batch_size: int = 256, seed: int = 0):
+    def __init__(
+        self, latent_dim: int = 100, learning_rate: float = 1e-4, batch_size: int = 256, seed: int = 0
+    ):
         require_positive_integers(latent_dim=latent_dim)
         with seeded(seed):
             GAN.__init__(
@@ -218,12 +226,16 @@ def up(channels: int, kernel_size: int) -> layers.Layer:
 
 def down(channels: int, kernel_size: int) -> layers.Layer:
     """A strided convolution: half the resolution, no bias."""
-    return layers.Conv2D(channels, kernel_size, strides=2, padding="same", use_bias=False, kernel_initializer=_normal())
+    return layers.Conv2D(
+        channels, kernel_size, strides=2, padding="same", use_bias=False, kernel_initializer=_normal()
+    )
 
 
 def batch_norm() -> layers.Layer:
     """Scales start at normal(1, 0.02), as in the authors' code."""
-    return BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=keras.initializers.RandomNormal(1.0, 0.02))
+    return BatchNormalization(
+        momentum=0.9, epsilon=1e-5, gamma_initializer=keras.initializers.RandomNormal(1.0, 0.02)
+    )
 
 
 def smallest_size(resolution: int) -> tuple[int, int]:
@@ -236,7 +248,9 @@ def smallest_size(resolution: int) -> tuple[int, int]:
     while size >= 8 and size % 2 == 0:
         size, stages = size // 2, stages + 1
     if not 4 <= size < 8 or stages == 0:
-        raise InputError(f"resolution={resolution} is not 4, 5, 6 or 7 times a power of two: use 28, 32, 64 or 128")
+        raise InputError(
+            f"resolution={resolution} is not 4, 5, 6 or 7 times a power of two: use 28, 32, 64 or 128"
+        )
     return size, stages
 
 

@@ -10,6 +10,7 @@ at the logits of the data's mean image. On points (resolution=None) G's output i
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import keras
 from keras import layers
@@ -21,7 +22,7 @@ from ganlib.randomness import seeded
 
 
 def generator(shape: Sequence[int], latent_dim: int, units: int) -> keras.Model:
-    """z (batch, latent_dim) -> sample (batch, *shape); images in [-1, 1], points anywhere."""
+    """Z (batch, latent_dim) -> sample (batch, *shape); images in [-1, 1], points anywhere."""
     z = keras.Input((latent_dim,), name="latents")
     x = layers.Dense(units, activation="relu", kernel_initializer=_uniform(0.05))(z)
     x = layers.Dense(units, activation="relu", kernel_initializer=_uniform(0.05))(x)
@@ -75,7 +76,7 @@ class VanillaGAN(GAN):
     authors = "Goodfellow, Pouget-Abadie, Mirza, Xu, Warde-Farley, Ozair, Courville, Bengio"
     year = 2014
     arxiv = "1406.2661"
-    presets = {
+    presets: ClassVar = {
         "smoke": {
             "description": "8x8 grey, 16 units: seconds, for tests",
             "arguments": {
@@ -127,7 +128,9 @@ class VanillaGAN(GAN):
         if not 0 <= dropout < 1:
             raise InputError(f"dropout={dropout!r} is out of range: give a number in [0, 1), for example 0.5")
         if not learning_rate > 0:
-            raise InputError(f"learning_rate={learning_rate!r} is out of range: give a number above 0, for example 0.1")
+            raise InputError(
+                f"learning_rate={learning_rate!r} is out of range: give a number above 0, for example 0.1"
+            )
         shape = (channels,) if resolution is None else (resolution, resolution, channels)
         with seeded(seed):
             super().__init__(
@@ -137,7 +140,9 @@ class VanillaGAN(GAN):
                 n_critic=n_critic,
                 ema_decay=ema_decay,
                 generator_optimizer=_sgd(learning_rate),
-                discriminator_optimizer=_sgd(learning_rate / 2),  # D's cost is half of eq. 1 in the authors' code
+                discriminator_optimizer=_sgd(
+                    learning_rate / 2
+                ),  # D's cost is half of eq. 1 in the authors' code
                 batch_size=batch_size,
                 seed=seed,
             )

@@ -38,7 +38,9 @@ def logical_devices(n: int) -> list[str]:
         raise InputError(f"n={n!r} logical devices: give an integer of at least 1")
     cpus = tf.config.list_physical_devices("CPU")
     try:
-        tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration() for _ in range(n)])
+        tf.config.set_logical_device_configuration(
+            cpus[0], [tf.config.LogicalDeviceConfiguration() for _ in range(n)]
+        )
     except RuntimeError as error:
         names = [device.name for device in tf.config.list_logical_devices("CPU")]
         if len(names) >= n:
@@ -51,11 +53,17 @@ def logical_devices(n: int) -> list[str]:
 
 
 def _devices(n: int | None) -> list[str]:
-    gpus = [device.name for device in tf.config.list_logical_devices("GPU")] if tf.config.list_physical_devices("GPU") else []
+    gpus = (
+        [device.name for device in tf.config.list_logical_devices("GPU")]
+        if tf.config.list_physical_devices("GPU")
+        else []
+    )
     if not gpus:
         return logical_devices(n or 1)
     if n is not None and n > len(gpus):
-        raise InputError(f"mirrored:{n}: this machine has {len(gpus)} GPUs; use mirrored:{len(gpus)} or fewer")
+        raise InputError(
+            f"mirrored:{n}: this machine has {len(gpus)} GPUs; use mirrored:{len(gpus)} or fewer"
+        )
     return gpus[:n]
 
 
@@ -66,5 +74,7 @@ def _tpu(address: str) -> tf.distribute.Strategy:
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (ValueError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"tpu{':' * bool(address)}{address}: no TPU answers ({reason}); use none or mirrored") from error
+        raise InputError(
+            f"tpu{':' * bool(address)}{address}: no TPU answers ({reason}); use none or mirrored"
+        ) from error
     return tf.distribute.TPUStrategy(resolver)

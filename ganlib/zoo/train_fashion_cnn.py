@@ -52,7 +52,8 @@ The classifier whose 128 features FID(fashion-cnn) is measured on.
 
 | | |
 |---|---|
-| made by | `python -m ganlib.zoo.train_fashion_cnn`, seed 0, {EPOCHS} epochs of {len(images):,} images, {seconds:.0f} s |
+| made by | `python -m ganlib.zoo.train_fashion_cnn`: seed 0, {EPOCHS} epochs of {len(images):,} images |
+| time | {seconds:.0f} s on two CPU cores that others used too |
 | versions | tensorflow {tf.__version__}, keras {keras.__version__} |
 | parameters | {model.count_params():,} |
 | accuracy | {100 * accuracy:.2f}% on the {len(test_images):,} test images of Fashion-MNIST |
