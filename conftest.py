@@ -5,10 +5,8 @@ Tests and `pytest --nbval` run under the budget smoke unless GANLIB_BUDGET says 
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,8 +18,6 @@ os.environ.setdefault("GANLIB_BUDGET", "smoke")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # MPLBACKEND stays unset: the kernels of --nbval inherit it and would draw nothing under Agg.
-
-_OWN_CACHE = pytest.StashKey[str]()
 
 _IN_DEVICES = """\
 from ganlib.quiet import import_tensorflow
@@ -46,20 +42,6 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     """With `-n`, keep the cells of a notebook, and the tests of a file, on one worker and in order."""
     if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
         config.option.dist = "loadfile"
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Let ganlib's caches, if a test makes any, go to a folder that is removed at the end."""
-    if "GANLIB_CACHE" not in os.environ:  # xdist's workers find it set by the process that started them
-        config.stash[_OWN_CACHE] = os.environ["GANLIB_CACHE"] = tempfile.mkdtemp(prefix="ganlib-test-")
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the cache folder that this process made."""
-    folder = config.stash.get(_OWN_CACHE, None)
-    if folder:
-        shutil.rmtree(folder, ignore_errors=True)
-        del os.environ["GANLIB_CACHE"]
 
 
 @pytest.fixture(scope="session")

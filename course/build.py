@@ -117,7 +117,7 @@ def outdated(root: Path = ROOT) -> list[str]:
             found.append(f"exercises/{path.name} has no solution: delete it")
     table = root / "course" / "claims.md"
     if not table.is_file() or table.read_text(encoding="utf-8") != claims.table(root):
-        found.append("course/claims.md is not what the ledger makes: run `make claims`")
+        found.append("course/claims.md is not what the ledger makes: run `make exercises`")
     return found
 
 

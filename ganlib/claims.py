@@ -144,7 +144,7 @@ def table(root: Path) -> str:
     lines = [
         "# What the papers claim, and what was measured here",
         "",
-        "<!-- Generated from course/ledger by `make claims`. Do not edit. -->",
+        "<!-- Generated from course/ledger by `make exercises`. Do not edit. -->",
         "",
         "Every claim of the lectures has a number. A row is a claim that a lesson or an experiment has",
         "tested, with the paper's number and ours: the mean ± the standard deviation over seeds. Networks",

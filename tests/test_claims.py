@@ -197,4 +197,4 @@ def test_the_committed_list_has_all_80_claims_and_the_table_is_up_to_date():
         set(claim) == {"day", "claim"} and claim["day"] in (1, 2, 3, 4, 5, None) for claim in known.values()
     )
     written = (ROOT / "course" / "claims.md").read_text(encoding="utf-8")
-    assert written == claims.table(ROOT), "course/claims.md is not up to date: run `make claims`"
+    assert written == claims.table(ROOT), "course/claims.md is not up to date: run `make exercises`"
