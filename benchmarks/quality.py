@@ -45,10 +45,8 @@ def run(preset: str, seed: int, fid: Callable) -> None:
     folder = RUNS / f"{preset}-{seed}"
     if ganlib.checkpoints.latest(folder):
         ganlib.checkpoints.restore(gan, folder)
-    while gan.images_seen < images:
-        steps = (
-            min(images, (gan.images_seen // between + 1) * between) - gan.images_seen
-        ) // gan.batch_size + 1
+    for images in [mark for mark in PLAN[preset] if mark > gan.images_seen]:
+        steps = -(-(images - gan.images_seen) // gan.batch_size)
         start, cpu = time.perf_counter(), time.process_time()
         gan.fit(data, steps_per_epoch=steps, verbose=0)
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu

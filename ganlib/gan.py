@@ -1,8 +1,8 @@
 """The two-player training step, on any tf.distribute strategy.
 
 A model is a composition: two networks, a game (`ganlib.losses`), optimisers, a number of D steps a G step, an average
-of G. A paper that changes the algorithm overrides one named method: `discriminator_step`, `generator_step`, `play` (their order),
-`draw_latents`, `generate`, `finish_step`.
+of G. A paper that changes the algorithm overrides one named method: `discriminator_step`,
+`generator_step`, `play` (their order), `draw_latents`, `generate`, `finish_step`.
 """
 
 import contextlib
@@ -529,7 +529,7 @@ class GAN(keras.Model):
         if found != expected:
             network = next(name for name in {**expected, **found} if expected.get(name) != found.get(name))
             raise CheckpointError(
-                f"{path} does not fit {type(self).__name__}: its {network} has {_summary(found.get(network))}, expected "
+                f"{path} does not fit {type(self).__name__}: its {network} has {_summary(found.get(network))}, here "
                 f"{_summary(expected.get(network))}; build the model with the arguments that it was saved with"
             )
         _holder(self).load_weights(path)

@@ -88,8 +88,8 @@ class RandomStreams:
     """The random numbers of one training run.
 
     A `GAN` owns one, opens it at each step with `at`, and names each pass over a network with `scope`; layers that draw
-    (`ganlib.layers.Dropout`) hold a reference to it. Under MirroredStrategy every replica traces in a thread of its own,
-    and threads take turns in the middle of a step, hence the thread-local position.
+    (`ganlib.layers.Dropout`) hold a reference to it. Under MirroredStrategy every replica traces in a thread of its
+    own, and threads take turns in the middle of a step, hence the thread-local position.
 
     Args:
         seed: Seed of the run.
