@@ -17,7 +17,7 @@ GANLIB_SOURCE = "ganlib-0.1.0-py3-none-any.whl"
 if importlib.util.find_spec("ganlib") is None:
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", GANLIB_SOURCE], check=True)
 
-import ganlib"""  # noqa: E501
+import ganlib"""
 HEADINGS_BEFORE = ("Goals", "What to know first", "Minutes")
 HEADINGS_AFTER = ("Recap", "Failure modes", "On more hardware", "Claims")
 CELLS = range(40, 71)
