@@ -18,7 +18,8 @@ Protocol, written before the runs:
   JSD, the Jensen-Shannon divergence in nats of a histogram of G (bins of 0.05) and the data's density. The
   same histogram of real points gives the JSD that sampling alone makes ("floor").
 - At the end a fresh D trains for 1,500 steps (rate 5e-3, cosine) against the frozen G. Its V and mean |D -
-  1/2| tell whether anyone can tell G from the data: it starts anew, so the course of the game does not matter to it.
+  1/2| tell whether anyone can tell G from the data: it starts anew, so the course of the game does not matter
+  to it.
 - The claim holds as far as the fresh D's V exceeds -log 4 by little, and JSD is near its floor. That D = 1/2
   and V = -log 4 for the D that played is necessary, and we ask whether it is enough.
 """
@@ -167,7 +168,7 @@ def draw(runs, path):
         axes.set_yscale("log")
         axes.set_xlabel("step")
         axes.set_ylabel(label)
-    axes.axhline(runs[0]["jsd_floor"], color="black", linewidth=1, linestyle=":", label="data against data")
+    axes.axhline(runs[0]["jsd_floor"], color="black", linewidth=1, linestyle=":", label="sampling alone")
     axes.legend()
     plots.save_png(figure, path)
 
