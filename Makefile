@@ -21,6 +21,7 @@ test: $(READY) lint
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python course/build.py check
 
 notebooks: $(READY)
 	$(BIN)/python course/build.py notebooks

@@ -10,7 +10,6 @@ from ganlib.errors import InputError
 ZERO_GRADIENT = {
     "dcgan": set(),  # no biases at all
     "vanilla-gan": set(),  # no normalisation at all
-    "cmu_28": set(),  # biases in D only, which has no normalisation
 }
 
 RUN = """
@@ -18,45 +17,48 @@ import numpy as np
 import keras, tensorflow as tf
 import ganlib
 
-result = {{}}
-for name, cls, preset, arguments in (
-    ("dcgan", "dcgan", "smoke", {{"ema_decay": 0.9}}),
-    ("vanilla-gan", "vanilla-gan", "smoke", {{"ema_decay": 0.9}}),
-    ("points", "vanilla-gan", "points_2d", {{"batch_size": 16}}),
-    ("cmu_28", "dcgan", "cmu_28", {{"batch_size": 8}}),
-):
-    for optimizer in ("sgd", "paper"):
-        with ganlib.scaling.strategy("{strategy}").scope() as scope:
-            gan = ganlib.models.registry()[cls].from_preset(preset, **arguments)
-            if optimizer == "sgd":
-                gan.compile(keras.optimizers.SGD(0.05), keras.optimizers.SGD(0.05))
-            else:
-                gan.compile()
-            assert gan.distribute_strategy.num_replicas_in_sync == {replicas}
-        images = tf.random.stateless_uniform((10 * gan.batch_size, *gan.image_shape), (1, 2), -1, 1)
-        data = tf.data.Dataset.from_tensor_slices(images).batch(gan.batch_size, drop_remainder=True)
-        history = gan.fit(data, steps_per_epoch=5, verbose=0).history
-        with tf.GradientTape() as tape:
-            logits = gan.discriminator(images[:8], training=False)
-            loss = tf.reduce_mean(tf.square(logits))
-        variables = gan.discriminator.trainable_variables
-        result[f"{{name}}/{{optimizer}}"] = {{
-            "logits": logits.numpy(),
-            "images": gan.sample(4, seed=0),
-            "ema": [w.numpy() for w in gan.ema_generator.weights],
-            "weights": {{f"{{p}}/{{i}}/{{w.name}}": w.numpy() for p, n in gan.players().items()
-                        for i, w in enumerate(n.weights)}},
-            "gradients": [g.numpy() for g in tape.gradient(loss, variables)],
-            "logs": {{k: v[-1] for k, v in history.items()}},
-            "steps": gan.optimizers()["generator"].iterations.numpy(),
-        }}
+
+def run(name, arguments, strategy, optimizer):
+    with ganlib.scaling.strategy(strategy).scope():
+        gan = ganlib.models.registry()[name].from_preset("smoke", **arguments)
+        if optimizer == "sgd":
+            gan.compile(keras.optimizers.SGD(0.05), keras.optimizers.SGD(0.05))
+        else:
+            gan.compile()
+    if name == "vanilla-gan":  # its D starts so near zero that there is nothing but rounding to compare
+        for weight in gan.discriminator.trainable_variables:
+            weight.assign(weight * 50)
+    images = tf.random.stateless_uniform((10 * gan.batch_size, *gan.image_shape), (1, 2), -1, 1)
+    data = tf.data.Dataset.from_tensor_slices(images).batch(gan.batch_size, drop_remainder=True)
+    history = gan.fit(data, steps_per_epoch=5, verbose=0).history
+    with tf.GradientTape() as tape:
+        logits = gan.discriminator(images[:8], training=False)
+        loss = tf.reduce_mean(tf.square(logits))
+    weights = {p: n.weights for p, n in gan.players().items()}
+    return {
+        "replicas": gan.distribute_strategy.num_replicas_in_sync,
+        "logits": logits.numpy(),
+        "images": gan(gan.sample_latents(4, seed=0)).numpy(),
+        "ema": [w.numpy() for w in gan.ema_generator.weights],
+        "weights": {f"{p}/{i}/{w.name}": w.numpy() for p in weights for i, w in enumerate(weights[p])},
+        "gradients": [g.numpy() for g in tape.gradient(loss, gan.discriminator.trainable_variables)],
+        "logs": {k: v[-1] for k, v in history.items()},
+        "steps": gan.optimizers()["generator"].iterations.numpy(),
+    }
+
+
+result = {
+    f"{name}/{optimizer}/{replicas}": run(name, arguments, strategy, optimizer)
+    for name, arguments in (("dcgan", {}), ("vanilla-gan", {"ema_decay": 0.9}))
+    for replicas, strategy in ((1, "none"), (2, "mirrored:2"), (4, "mirrored:4"))
+    for optimizer in ("sgd", "paper")
+}
 """
 
 
 @pytest.fixture(scope="module")
 def runs(run_python):
-    one = run_python(RUN.format(strategy="none", replicas=1))
-    return one, {n: run_python(RUN.format(strategy=f"mirrored:{n}", replicas=n), devices=4) for n in (2, 4)}
+    return run_python(RUN, devices=4)
 
 
 def close(a, b, name):
@@ -65,10 +67,10 @@ def close(a, b, name):
 
 
 @pytest.mark.parametrize("replicas", [2, 4])
-@pytest.mark.parametrize("model", ["dcgan", "vanilla-gan", "points", "cmu_28"])
+@pytest.mark.parametrize("model", ["dcgan", "vanilla-gan"])
 def test_replicas_equal_one_after_5_steps_of_sgd(runs, model, replicas):
-    one, many = runs[0][f"{model}/sgd"], runs[1][replicas][f"{model}/sgd"]
-    assert many["steps"] == 5
+    one, many = runs[f"{model}/sgd/1"], runs[f"{model}/sgd/{replicas}"]
+    assert (one["replicas"], many["replicas"], many["steps"]) == (1, replicas, 5)
     close(one["logits"], many["logits"], "logits")
     close(one["images"], many["images"], "images")
     for kind in ("gradients", "ema"):
@@ -79,9 +81,9 @@ def test_replicas_equal_one_after_5_steps_of_sgd(runs, model, replicas):
 
 
 @pytest.mark.parametrize("replicas", [2, 4])
-@pytest.mark.parametrize("model", ["dcgan", "vanilla-gan", "points", "cmu_28"])
+@pytest.mark.parametrize("model", ["dcgan", "vanilla-gan"])
 def test_replicas_equal_one_with_the_papers_optimiser(runs, model, replicas):
-    one, many = runs[0][f"{model}/paper"], runs[1][replicas][f"{model}/paper"]
+    one, many = runs[f"{model}/paper/1"], runs[f"{model}/paper/{replicas}"]
     left_out = ZERO_GRADIENT.get(model, set())
     assert left_out <= set(one["weights"])
     for name, value in one["weights"].items():

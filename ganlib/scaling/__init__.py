@@ -22,7 +22,7 @@ def strategy(name: str = "none") -> tf.distribute.Strategy:
     if kind == "none" and not argument:
         return tf.distribute.get_strategy()
     if kind == "mirrored" and re.fullmatch(r"[1-9]\d*|", argument):
-        return tf.distribute.MirroredStrategy(_devices(int(argument) if argument else None))
+        return _mirrored(int(argument) if argument else None)
     if kind == "tpu":
         return _tpu(argument)
     raise InputError(f"there is no strategy {name!r}: choose none, mirrored, mirrored:N, tpu or tpu:ADDRESS")
@@ -52,19 +52,15 @@ def logical_devices(n: int) -> list[str]:
     return [device.name for device in tf.config.list_logical_devices("CPU")]
 
 
-def _devices(n: int | None) -> list[str]:
-    gpus = (
-        [device.name for device in tf.config.list_logical_devices("GPU")]
-        if tf.config.list_physical_devices("GPU")
-        else []
-    )
-    if not gpus:
-        return logical_devices(n or 1)
+def _mirrored(n: int | None) -> tf.distribute.Strategy:
+    if not tf.config.list_physical_devices("GPU"):
+        # The default's collective kernels number their calls for each strategy anew: the second strategy of a process
+        # meets the shapes of the first, and fails.
+        return tf.distribute.MirroredStrategy(logical_devices(n or 1), tf.distribute.ReductionToOneDevice())
+    gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
     if n is not None and n > len(gpus):
-        raise InputError(
-            f"mirrored:{n}: this machine has {len(gpus)} GPUs; use mirrored:{len(gpus)} or fewer"
-        )
-    return gpus[:n]
+        raise InputError(f"mirrored:{n}: this machine has {len(gpus)} GPUs; use mirrored:{len(gpus)} or fewer")
+    return tf.distribute.MirroredStrategy(gpus[:n])
 
 
 def _tpu(address: str) -> tf.distribute.Strategy:
