@@ -19,10 +19,11 @@ def resized(image: Image.Image, resolution: int) -> Image.Image:
     """
     if image.width == resolution:
         return image
-    block_mean = image.width % resolution == 0
-    return image.resize(
-        (resolution, resolution), Image.Resampling.BOX if block_mean else Image.Resampling.BICUBIC
-    )
+    if image.width % resolution == 0:
+        return image.reduce(
+            image.width // resolution
+        )  # rounds once; resize with BOX rounds in both directions
+    return image.resize((resolution, resolution), Image.Resampling.BICUBIC)
 
 
 def padded(images: np.ndarray, resolution: int) -> np.ndarray:

@@ -52,10 +52,8 @@ def source(
     except DataError:
         raise
     except Exception as error:  # names, splits, network, disk: TensorFlow Datasets raises its own of each
-        reason = str(error).strip().splitlines()
-        raise DataError(
-            f"{request.name!r} ({request.split}) cannot be had: {reason[0] if reason else error!r}"
-        ) from error
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise DataError(f"{request.name!r} ({request.split}) cannot be had: {reason}") from error
     images, labels = [], []
     labelled = label_key in features and hasattr(features[label_key], "names")
     for row in rows.as_numpy_iterator():
