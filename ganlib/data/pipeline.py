@@ -125,7 +125,7 @@ class ImageDataset(_Described):
         """
         batch_size = integer("batch_size", batch_size, 1)
         if drop_remainder is None:
-            drop_remainder = self._maker.repeat or self.split == "train"
+            drop_remainder = self._maker.repeat or self.split.startswith("train")
         length = self._maker.length
         if drop_remainder and length is not None and length < batch_size:
             raise DataError(
