@@ -169,6 +169,7 @@ def draw(runs, path):
         axes.set_xlabel("step")
         axes.set_ylabel(label)
     axes.axhline(runs[0]["jsd_floor"], color="black", linewidth=1, linestyle=":", label="sampling alone")
+    axes.set_ylim(top=10)
     axes.legend()
     plots.save_png(figure, path)
 
