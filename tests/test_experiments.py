@@ -54,13 +54,15 @@ def test_there_are_experiments():
 
 
 @scripts
-def test_smoke_slice_runs_resumes_and_redraws(script, tmp_path):
+def test_smoke_slice(script, tmp_path):
     done = run(script, "--smoke", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     file = tmp_path / f"{script.stem}.json"
     record = json.loads(file.read_text("utf-8"))
     check(record, script, "smoke")
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"{script.stem}.json", f"{script.stem}.png"]
+    if script.stem != "equilibrium":  # the rest is the code that all scripts share: once is enough
+        return
 
     # as if it had been killed before its last task: that one is done again, the others are kept
     kept, last = record["runs"][:-1], record["runs"][-1]
@@ -70,8 +72,8 @@ def test_smoke_slice_runs_resumes_and_redraws(script, tmp_path):
     assert len(done.stdout.splitlines()) == 1
     again = json.loads(file.read_text("utf-8"))
     assert again["runs"][:-1] == kept
-    assert set(again["runs"][-1]) == set(last)
-    assert again["runs"][-1]["seed"] == last["seed"]
+    timed = {"seconds": 0, "cpu_seconds": 0}
+    assert again["runs"][-1] | timed == last | timed
 
 
 @scripts

@@ -65,7 +65,6 @@ def main(
     options = parser.parse_args(arguments)
     if options.smoke and options.out is None:
         parser.error("--smoke needs --out FOLDER: its numbers are no results")
-    budget()  # imports TensorFlow without its start-up messages
     file = (options.out or RESULTS) / f"{name}.json"
     record = {
         "version": VERSION,
@@ -85,6 +84,7 @@ def main(
         p: importlib.metadata.version(p) for p in PACKAGES
     }
     record["cores"] = os.cpu_count()
+    budget()  # imports TensorFlow without its start-up messages
     while todo := [
         t for t in tasks(options.smoke, record["runs"]) if not any(_same(t, r) for r in record["runs"])
     ]:
