@@ -59,7 +59,9 @@ def _mirrored(n: int | None) -> tf.distribute.Strategy:
         return tf.distribute.MirroredStrategy(logical_devices(n or 1), tf.distribute.ReductionToOneDevice())
     gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
     if n is not None and n > len(gpus):
-        raise InputError(f"mirrored:{n}: this machine has {len(gpus)} GPUs; use mirrored:{len(gpus)} or fewer")
+        raise InputError(
+            f"mirrored:{n}: this machine has {len(gpus)} GPUs; use mirrored:{len(gpus)} or fewer"
+        )
     return tf.distribute.MirroredStrategy(gpus[:n])
 
 
