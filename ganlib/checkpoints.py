@@ -86,11 +86,15 @@ def restore(gan: GAN, path: str | Path) -> int:
             f"{checkpoint} is damaged ({reason}): remove it to fall back on the one before"
         ) from error
     expected = _description(gan)
-    for field in expected:
-        if field != "step" and description.get(field) != expected[field]:
+    for field in ("model", "arguments", "optimizers", "shapes"):
+        then, now = description.get(field), expected[field]
+        if then != now:
+            if isinstance(then, dict) and isinstance(now, dict):  # the one argument that differs
+                field = next(key for key in {**now, **then} if then.get(key) != now.get(key))
+                then, now = then.get(field), now.get(field)
             raise CheckpointError(
-                f"{checkpoint} belongs to another run: its {field} is {_short(description.get(field))}, here it is "
-                f"{_short(expected[field])}; build and compile the model as it was then"
+                f"{checkpoint} belongs to another run: its {field} is {_short(then)}, here it is {_short(now)}; "
+                "build and compile the model as it was then"
             )
     state = gan.state()
     names = [f"v/{i}/.ATTRIBUTES/VARIABLE_VALUE" for i in range(len(state))]
