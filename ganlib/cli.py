@@ -142,7 +142,10 @@ def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str
     help="Constructor argument of the model, such as latent_dim=32; may be repeated.",
 )
 @click.option(
-    "--strategy", default="none", show_default=True, help="none, mirrored, mirrored:N, tpu or tpu:ADDRESS."
+    "--strategy",
+    default="none",
+    show_default=True,
+    help="none, mirrored, mirrored:N, cpu:N, tpu or tpu:ADDRESS.",
 )
 @click.option(
     "--checkpoint-every", type=_COUNT, metavar="N", help="Steps.  [default: a tenth of the run, at most 500]"

@@ -93,7 +93,7 @@ class VanillaGAN(GAN):
         },
         "mnist_28": {"description": "the paper's MNIST networks and recipe", "arguments": {"resolution": 28}},
         "points_2d": {
-            "description": "points of the plane (rings, grids, spirals), 128 units, no dropout",
+            "description": "points of the plane, 128 units, no dropout; compile with Adam: SGD is slow to start here",
             "arguments": {
                 "resolution": None, "channels": 2, "latent_dim": 16, "units": 128, "maxout_units": 64,
                 "maxout_pieces": 4, "dropout": 0.0, "batch_size": 256,

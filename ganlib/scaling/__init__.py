@@ -11,9 +11,9 @@ def strategy(name: str = "none") -> tf.distribute.Strategy:
     """The strategy called `name`; build and compile the model inside `strategy(...).scope()`.
 
     Args:
-        name: "none": one device. "mirrored" or "mirrored:N": all GPUs, or N of them, of this machine; without GPUs, N
-            logical devices of the CPU, which show that the arithmetic is right, not how fast it is. "tpu" or
-            "tpu:ADDRESS": the TPU of this machine, or at an address.
+        name: "none": one device. "mirrored" or "mirrored:N": all GPUs, or N of them, of this machine; without GPUs the
+            same as "cpu:N". "cpu:N": N logical devices of the CPU, which show that the arithmetic is right, not how
+            fast it is. "tpu" or "tpu:ADDRESS": the TPU of this machine, or at an address.
 
     Raises:
         InputError: There is no such strategy, or this machine has not got the devices.
@@ -23,9 +23,13 @@ def strategy(name: str = "none") -> tf.distribute.Strategy:
         return tf.distribute.get_strategy()
     if kind == "mirrored" and re.fullmatch(r"[1-9]\d*|", argument):
         return _mirrored(int(argument) if argument else None)
+    if kind == "cpu" and re.fullmatch(r"[1-9]\d*", argument):
+        return _logical(int(argument))
     if kind == "tpu":
         return _tpu(argument)
-    raise InputError(f"there is no strategy {name!r}: choose none, mirrored, mirrored:N, tpu or tpu:ADDRESS")
+    raise InputError(
+        f"there is no strategy {name!r}: choose none, mirrored, mirrored:N, cpu:N, tpu or tpu:ADDRESS"
+    )
 
 
 def logical_devices(n: int) -> list[str]:
@@ -52,11 +56,15 @@ def logical_devices(n: int) -> list[str]:
     return [device.name for device in tf.config.list_logical_devices("CPU")]
 
 
+def _logical(n: int) -> tf.distribute.Strategy:
+    # The default's collective kernels number their calls for each strategy anew: the second strategy of a process
+    # meets the shapes of the first, and fails.
+    return tf.distribute.MirroredStrategy(logical_devices(n), tf.distribute.ReductionToOneDevice())
+
+
 def _mirrored(n: int | None) -> tf.distribute.Strategy:
     if not tf.config.list_physical_devices("GPU"):
-        # The default's collective kernels number their calls for each strategy anew: the second strategy of a process
-        # meets the shapes of the first, and fails.
-        return tf.distribute.MirroredStrategy(logical_devices(n or 1), tf.distribute.ReductionToOneDevice())
+        return _logical(n or 1)
     gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
     if n is not None and n > len(gpus):
         raise InputError(
