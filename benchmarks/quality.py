@@ -9,9 +9,10 @@ lecture's code) sees 75,000 images, 4 minutes. Training is counted in images, be
 are images / the images/s that `benchmarks/throughput.py` measures for both in one run. Scoring does not count. Every
 result is written as it is made; a killed run goes on from its checkpoint.
 
-(Changed after the first runs, for lack of time, not for what they showed: the plan was 800,000 and 120,000 images, then
-45,000 for `cmu_28`, now 75,000. It rests on about 750 and 300 images/s, the fastest stretches seen while the machine
-was shared; the throughput run itself, shared too, gave 720 and 187. Runs that are not in the results are still to be done.)
+(Changed after the first runs, for lack of time, not for what they showed: the plan was 800,000 and 120,000 images,
+then 45,000 for `cmu_28`, now 75,000. It rests on about 750 and 300 images/s, the fastest stretches seen while the
+machine was shared; the throughput run itself, shared too, gave 720 and 187. Runs that are not in the results are still
+to be done.)
 """
 
 import json
