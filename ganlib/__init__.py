@@ -21,9 +21,11 @@ _MODULES = (
     "losses",
     "metrics",
     "models",
+    "penalties",
     "plots",
     "randomness",
     "scaling",
+    "tricks",
 )
 
 _NEED_NO_TENSORFLOW = ("claims", "errors", "grading", "plots")

@@ -1,14 +1,16 @@
 """The two-player training step, on any tf.distribute strategy.
 
-A model is a composition: two networks, a game (`ganlib.losses`), optimisers, a number of D steps a G step, an average
-of G. A paper that changes the algorithm overrides one named method: `discriminator_step`,
-`generator_step`, `play` (their order), `draw_latents`, `generate`, `finish_step`.
+A model is a composition: two networks, a game (`ganlib.losses`), penalties and tricks, optimisers, a number of D steps
+a G step, an average of G. A paper that changes the algorithm overrides one named method: `discriminator_loss`,
+`generator_loss`, `discriminator_step`, `generator_step`, `play` (their order), `draw_latents`, `generate`,
+`finish_step`.
 """
 
 import contextlib
 import inspect
 import math
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +26,7 @@ from ganlib import losses
 from ganlib.errors import CheckpointError, InputError, TrainingDiverged
 from ganlib.layers import Dropout
 from ganlib.randomness import RandomStreams, key_of, normal, uniform
+from ganlib.tricks import Trick
 
 _SAMPLE_BATCH = 250
 
@@ -39,6 +42,8 @@ class GAN(keras.Model):
         generator: Latents -> images (or points).
         discriminator: Images -> logits.
         loss: The game, or its name (`ganlib.losses`).
+        penalties: Terms of D's loss (`ganlib.penalties`).
+        tricks: Other changes of a step (`ganlib.tricks`), applied in this order.
         n_critic: D updates for each G update (k in algorithm 1).
         ema_decay: Decay, per step, of the moving average of G's variables (batch-norm statistics included) that
             `sample` uses; it starts at G's own initial values. None: `sample` uses G itself.
@@ -76,6 +81,8 @@ class GAN(keras.Model):
         discriminator: keras.Model,
         *,
         loss: str | losses.Loss = "non_saturating",
+        penalties: Sequence[Trick] = (),
+        tricks: Sequence[Trick] = (),
         n_critic: int = 1,
         ema_decay: float | None = 0.999,
         generator_optimizer: keras.optimizers.Optimizer | None = None,
@@ -94,10 +101,16 @@ class GAN(keras.Model):
             raise InputError(f"latent_distribution={latent_distribution!r}: choose 'normal' or 'uniform'")
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
             raise InputError(f"seed={seed!r} is not an integer: give one, for example 0")
+        for trick in (*penalties, *tricks):
+            if not isinstance(trick, Trick):
+                raise InputError(
+                    f"{trick!r} is neither a penalty nor a trick: give objects of ganlib.penalties or ganlib.tricks"
+                )
         super().__init__(name=name)
         self.generator = generator
         self.discriminator = discriminator
         self.adversarial_loss = losses.get(loss)
+        self.tricks = [*penalties, *tricks]
         self.n_critic = n_critic
         self.ema_decay = ema_decay
         self.batch_size = batch_size
@@ -122,6 +135,8 @@ class GAN(keras.Model):
         self.image_counter = tf.Variable(0, dtype=tf.int64, trainable=False, name="images_seen")
         self.last_checkpoint: Path | None = None
         self._generate_function = None
+        for trick in self.tricks:
+            trick.build(self)
         self.built = True
 
     # ---------------------------------------------------------------- players
@@ -150,12 +165,13 @@ class GAN(keras.Model):
         return {"generator": self.generator_optimizer, "discriminator": self.discriminator_optimizer}
 
     def state(self) -> list[tf.Variable]:
-        """All that a resumed run needs, in a fixed order: networks, EMA, optimisers, step, images seen.
+        """All that a resumed run needs, in a fixed order: networks, EMA, optimisers, tricks, step, images seen.
 
         Random numbers and the position in the data are functions of seed and step.
         """
         variables = [v.value for network in self.networks().values() for v in network.variables]
         variables += [v.value for optimizer in self.optimizers().values() for v in optimizer.variables]
+        variables += [variable for trick in self.tricks for variable in trick.variables]
         return [*variables, self.step_counter, self.image_counter]
 
     @property
@@ -300,33 +316,102 @@ class GAN(keras.Model):
 
     def discriminator_step(self, batch: Any) -> dict[str, tf.Tensor]:
         """One update of D on real `batch` and as many fresh samples of G."""
-        real, _ = self.split_batch(batch)
-        fake = self.generate(batch_size_of(real))
         with tf.GradientTape() as tape:
-            with self.streams.scope("real"):
-                real_logits = self.discriminator(real, training=True)
-            with self.streams.scope("fake"):
-                fake_logits = self.discriminator(fake, training=True)
-            real_loss, fake_loss = self.adversarial_loss.discriminator(real_logits, fake_logits)
-            loss = real_loss + fake_loss
+            loss, logs = self.discriminator_loss(batch)
         self.minimize({"discriminator": (loss, tape)})
-        return discriminator_logs(real_loss, fake_loss, real_logits, fake_logits)
+        return logs
 
     def generator_step(self, batch: Any) -> dict[str, tf.Tensor]:
         """One update of G on as many fresh latents as `batch` has images."""
-        real, _ = self.split_batch(batch)
         with tf.GradientTape() as tape:
-            fake = self.generate(batch_size_of(real))
-            with self.streams.scope("fake"):
-                fake_logits = self.discriminator(fake, training=True)
-            loss = self.adversarial_loss.generator(fake_logits)
+            loss, logs = self.generator_loss(batch)
         self.minimize({"generator": (loss, tape)})
-        return {"generator_loss": loss}
+        return logs
 
-    def generate(self, n: int | tf.Tensor) -> tf.Tensor:
-        """`n` samples of G in training mode, from fresh latents."""
+    def discriminator_loss(self, batch: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """What D minimises on real `batch`, penalties included, and its logs. G stands still."""
+        real, labels = self.split_batch(batch)
+        fake = tf.stop_gradient(self.generate(batch_size_of(real), self.frozen(self.generator)))
+        for trick in self.tricks:
+            real, fake = trick.real_and_fake(self, real, fake)
+        with self.streams.scope("real"):
+            real_logits = self.discriminator(real, training=True)
+        with self.streams.scope("fake"):
+            fake_logits = self.discriminator(fake, training=True)
+        real_loss, fake_loss = self.adversarial_loss.discriminator(real_logits, fake_logits)
+        penalties = self.penalty_terms("discriminator", real, fake, labels)
+        logs = discriminator_logs(real_loss, fake_loss, real_logits, fake_logits)
+        logs["discriminator_loss"] = tf.add_n([real_loss, fake_loss, *penalties.values()])
+        return logs["discriminator_loss"], {**logs, **penalties}
+
+    def generator_loss(self, batch: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """What G minimises on as many fresh latents as `batch` has images, and its logs. D stands still."""
+        real, labels = self.split_batch(batch)
+        fake = self.generate(batch_size_of(real))
+        judged = fake
+        for trick in self.tricks:
+            judged = trick.judged(self, judged)
+        with self.streams.scope("fake"):
+            fake_logits = self.frozen(self.discriminator)(judged)
+        loss = self.adversarial_loss.generator(fake_logits)
+        penalties = self.penalty_terms("generator", real, fake, labels)
+        loss = tf.add_n([loss, *penalties.values()])
+        return loss, {"generator_loss": loss, **penalties}
+
+    def objectives(self) -> dict[str, Callable[[Any], tuple[tf.Tensor, dict[str, tf.Tensor]]]]:
+        """For each player the method that gives its loss on a batch."""
+        return {"discriminator": self.discriminator_loss, "generator": self.generator_loss}
+
+    def penalty_terms(
+        self, player: str, real: tf.Tensor, fake: tf.Tensor | None, labels: tf.Tensor | None
+    ) -> dict[str, tf.Tensor]:
+        """The terms that tricks add to a player's loss, by the names that they have in the logs."""
+        terms = {}
+        for i, trick in enumerate(self.tricks):
+            name = type(trick).__name__
+            with self.streams.scope(f"{name}/{i}"):
+                term = trick.penalty(self, player, real, fake, labels)
+            if term is not None:
+                name = f"{player}_{snake_case(name)}"
+                terms[name if name not in terms else f"{name}_{i}"] = term
+        return terms
+
+    def frozen(self, network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
+        """The network in training mode, but with its statistics (batch norm, spectral norm) left as they are.
+
+        Gradients flow through it, to its variables too.
+        """
+
+        def call(inputs):
+            trainable = [v.value for v in network.trainable_variables]
+            other = [v.value for v in network.non_trainable_variables]
+            return network.stateless_call(trainable, other, inputs, training=True)[0]
+
+        return call
+
+    def gradients(self, batch: Any) -> dict[str, list[tuple[str, tf.Tensor]]]:
+        """For each player the path of each trainable variable and the gradient of its loss there; nothing moves.
+
+        With the random numbers of the step to come, on one replica. For monitors and for looking inside.
+        """
+        found = {}
+        for player, loss_of in self.objectives().items():
+            network = self.players()[player]
+            scope = self.streams.scope(f"{player}/0" if player == "discriminator" else player)
+            with self.streams.at(self.step_counter, 0), scope, keras.StatelessScope():
+                with tf.GradientTape() as tape:
+                    loss, _ = loss_of(batch)
+                variables = [v.value for v in network.trainable_variables]
+                gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
+            names = [v.path for v in network.trainable_variables]
+            found[player] = list(zip(names, gradients, strict=True))
+        return found
+
+    def generate(self, n: int | tf.Tensor, generator: Callable | None = None) -> tf.Tensor:
+        """`n` samples from fresh latents by G in training mode, or by `generator`."""
         with self.streams.scope("generate"):
-            return self.generator(self.draw_latents(n), training=True)
+            latents = self.draw_latents(n)
+            return self.generator(latents, training=True) if generator is None else generator(latents)
 
     def draw_latents(self, n: int | tf.Tensor) -> tf.Tensor:
         """Latents (n, latent_dim) of this step, pass and replica."""
@@ -345,12 +430,19 @@ class GAN(keras.Model):
         for player, (loss, tape) in losses_by_player.items():
             variables = self.players()[player].trainable_variables
             gradients = tape.gradient(loss, variables, output_gradients=tf.constant(share, loss.dtype))
-            updates.append((self.optimizers()[player], gradients, variables))
-        for optimizer, gradients, variables in updates:
-            optimizer.apply(gradients, variables)
+            updates.append((player, loss, gradients, variables))
+        for player, loss, gradients, variables in updates:
+            optimizer = self.optimizers()[player]
+            vetoes = [trick.vetoes(self, player, loss) for trick in self.tricks]
+            with _undone_if(
+                [veto for veto in vetoes if veto is not None], [*variables, *optimizer.variables]
+            ):
+                optimizer.apply(gradients, variables)
+            for trick in self.tricks:
+                trick.after_update(self, player)
 
     def finish_step(self, images: int | tf.Tensor) -> None:
-        """What happens once a step, on all replicas alike: EMA and counters.
+        """What happens once a step, on all replicas alike: EMA, tricks and counters.
 
         Args:
             images: Distinct real images that D was shown in this step.
@@ -359,6 +451,8 @@ class GAN(keras.Model):
             extended = self.distribute_strategy.extended
             for average, variable in zip(self.ema_generator.weights, self.generator.weights, strict=True):
                 extended.update(average.value, self._move_average, args=(variable.value,))
+        for trick in self.tricks:
+            trick.finish_step(self)
         self.step_counter.assign_add(1)
         self.image_counter.assign_add(tf.cast(images, tf.int64))
 
@@ -699,6 +793,30 @@ def discriminator_logs(
     }
 
 
+def snake_case(name: str) -> str:
+    """GradientPenalty -> gradient_penalty, R1 -> r1, DRAGANPenalty -> dragan_penalty."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+@contextlib.contextmanager
+def _undone_if(vetoes: list[tf.Tensor], variables: list[keras.Variable]) -> Iterator[None]:
+    """What is done to `variables` inside is undone if one of the vetoes, alike on all replicas, is true."""
+    if not vetoes:
+        yield
+        return
+    veto = tf.reduce_any(tf.stack(vetoes))
+    before = [tf.identity(v.value) for v in variables]
+    yield
+
+    def choose(strategy, veto, before):
+        for variable, old in zip(variables, before, strict=True):
+            strategy.extended.update(
+                variable.value, lambda v, veto, old: v.assign(tf.where(veto, old, v)), args=(veto, old)
+            )
+
+    tf.distribute.get_replica_context().merge_call(choose, args=(veto, before))
+
+
 def batch_size_of(images: tf.Tensor) -> int | tf.Tensor:
     """The batch dimension, as an int where it is static."""
     return images.shape[0] if images.shape[0] is not None else tf.shape(images)[0]
@@ -711,10 +829,14 @@ def global_batch_size(strategy: tf.distribute.Strategy, images: Any) -> int | tf
 
 def _serialized(value: Any) -> Any:
     plain = isinstance(value, str | int | float | bool | type(None))
+    if isinstance(value, list | tuple):
+        return [_serialized(one) for one in value]
     return value if plain else keras.saving.serialize_keras_object(value)
 
 
 def _deserialized(value: Any, custom_objects: dict | None) -> Any:
+    if isinstance(value, list):
+        return [_deserialized(one, custom_objects) for one in value]
     if isinstance(value, dict) and "class_name" in value:
         return keras.saving.deserialize_keras_object(value, custom_objects)
     return value

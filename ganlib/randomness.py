@@ -135,6 +135,10 @@ class RandomStreams:
         """Booleans of `shape` (local batch, ...), False with probability drops / 65536."""
         return keep(self._key(purpose), self._position.step, self._position.start, shape, drops)
 
+    def shared_uniform(self, purpose: str, size: int) -> tf.Tensor:
+        """Uniform float32 (size,) in [0, 1), the same on all replicas: for what a step decides once."""
+        return uniform(self._key(purpose), self._position.step, 0, [1, size])[0]
+
     def _key(self, purpose: str) -> int:
         if not self.active:
             raise RuntimeError(

@@ -77,7 +77,7 @@ def test_every_variable_comes_back(name, tmp_path):
     assert checkpoints.restore(twin, tmp_path) == gan.step
     assert len(gan.state()) == sum(len(n.variables) for n in gan.networks().values()) + 2 + sum(
         len(o.variables) for o in gan.optimizers().values()
-    )
+    ) + sum(len(trick.variables) for trick in gan.tricks)
     for a, b in zip(gan.state(), twin.state(), strict=True):
         np.testing.assert_array_equal(a, b)
 

@@ -1,0 +1,191 @@
+"""Penalties on the slope of D, as terms of D's loss: small objects for `GAN(penalties=[...])`.
+
+Each is a pure function of D, images and random numbers, and an object that draws those numbers and weighs the term.
+The slope at an image x is |grad_x D(x)|, the Euclidean norm over all its pixels, one number a sample. The square root
+has 1e-12 under it: its derivative at 0 would be infinite.
+"""
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from ganlib.errors import InputError
+from ganlib.tricks import Trick
+
+_EPSILON = 1e-12
+
+
+def squared_slopes(discriminator: Callable, images: tf.Tensor) -> tf.Tensor:
+    """|grad_x D(x)|^2 at each of `images` (batch, ...): float32 (batch,)."""
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        logits = discriminator(images)
+    slopes = tape.gradient(logits, images)
+    return tf.reduce_sum(tf.square(slopes), axis=list(range(1, slopes.shape.rank)))
+
+
+def slopes(discriminator: Callable, images: tf.Tensor) -> tf.Tensor:
+    """|grad_x D(x)| at each of `images` (batch, ...): float32 (batch,)."""
+    return tf.sqrt(squared_slopes(discriminator, images) + _EPSILON)
+
+
+def interpolated(real: tf.Tensor, fake: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor:
+    """Points on the lines between real and generated images: alpha * real + (1 - alpha) * fake.
+
+    alpha (batch,) or (batch, 1) weighs the *real* image, one number a sample, as in Gulrajani et al.'s algorithm 1
+    (and mimicry); PGGAN's code and TF-GAN let it weigh the generated one, which is the same in distribution.
+    """
+    alpha = tf.reshape(alpha, [-1] + [1] * (real.shape.rank - 1))
+    return alpha * real + (1.0 - alpha) * fake
+
+
+def gradient_penalty(
+    discriminator: Callable, images: tf.Tensor, target: float = 1.0, one_sided: bool = False
+) -> tf.Tensor:
+    """E (|grad D(x)| - target)^2 over `images` (batch, ...), or E max(0, |grad D(x)| - target)^2 if one-sided."""
+    excess = slopes(discriminator, images) - target
+    return tf.reduce_mean(tf.square(tf.nn.relu(excess) if one_sided else excess))
+
+
+class SlopePenalty(Trick):
+    """A weighted term of D's loss; D's statistics (batch norm, spectral norm) do not move while it is computed.
+
+    A penalty of your own overrides `term`.
+
+    Args:
+        weight: Of the term.
+    """
+
+    def __init__(self, weight: float):
+        self.weight = _at_least_zero(weight=weight)
+
+    @property
+    def factor(self) -> float:
+        """What `term` is multiplied by."""
+        return self.weight
+
+    def penalty(self, gan, player, real, fake, labels):
+        """The weighted term, of D's loss only."""
+        if player != "discriminator":
+            return None
+        return self.factor * self.term(gan.frozen(gan.discriminator), gan.streams, real, fake)
+
+    def term(self, discriminator: Callable, streams, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+        """The term without its weight: a scalar, the mean over the batch."""
+        raise NotImplementedError(f"{type(self).__name__} does not define its term")
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class GradientPenalty(SlopePenalty):
+    """WGAN-GP: Gulrajani et al. 2017, arXiv:1704.00028, eq. 3.
+
+        weight * E_x^ (|grad D(x^)| - 1)^2,  x^ = alpha x + (1 - alpha) G(z),  alpha uniform on [0, 1], one a sample
+
+    Args:
+        weight: lambda; the paper's is 10.
+        target: The slope that is not punished; the paper's is 1.
+    """
+
+    one_sided = False
+
+    def __init__(self, weight: float = 10.0, target: float = 1.0):
+        super().__init__(weight)
+        if not target > 0:
+            raise InputError(f"target={target!r} is out of range: give a number above 0, for example 1")
+        self.target = target
+
+    def term(self, discriminator, streams, real, fake):
+        """E (|grad D| - target)^2 between real and generated images."""
+        alpha = streams.uniform("alpha", [_size(real), 1])
+        images = interpolated(real, fake, alpha)
+        return gradient_penalty(discriminator, images, self.target, self.one_sided)
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class OneSidedGradientPenalty(GradientPenalty):
+    """Only slopes above the target are punished: E max(0, |grad D(x^)| - 1)^2.
+
+    Gulrajani et al. 2017, section 4 ("two-sided penalty"), name it and prefer the two-sided one; Petzka et al. 2018,
+    arXiv:1709.08894, eq. 8 (WGAN-LP), prefer this one.
+    """
+
+    one_sided = True
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class DRAGANPenalty(SlopePenalty):
+    """DRAGAN: Kodali et al. 2017, arXiv:1705.07215, eq. 5 and algorithm 1: slopes of 1 around the data.
+
+        weight * E (|grad D(x + alpha delta)| - 1)^2,  delta = scale * std(x) * u,  u uniform on [0, 1] a pixel
+
+    The paper's text has normal noise of its own scale c; the authors' code, followed here, has uniform noise times half
+    the standard deviation of all numbers of the batch, and alpha uniform on [0, 1], one a sample.
+
+    Args:
+        weight: lambda; the paper's is 10.
+        scale: Of the noise, in standard deviations of the batch; the code's is 0.5.
+    """
+
+    def __init__(self, weight: float = 10.0, scale: float = 0.5):
+        super().__init__(weight)
+        if not scale > 0:
+            raise InputError(f"scale={scale!r} is out of range: give a number above 0, for example 0.5")
+        self.scale = scale
+
+    def term(self, discriminator, streams, real, fake):
+        """E (|grad D| - 1)^2 at real images with noise."""
+        n = _size(real)
+        noise = self.scale * _batch_deviation(real) * streams.uniform("noise", [n, *real.shape[1:]])
+        alpha = tf.reshape(streams.uniform("alpha", [n, 1]), [-1] + [1] * (real.shape.rank - 1))
+        return gradient_penalty(discriminator, real + alpha * noise)
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class R1(SlopePenalty):
+    """Mescheder et al. 2018, arXiv:1801.04406, eq. 9: gamma / 2 * E_x |grad D(x)|^2 at real images.
+
+    Args:
+        gamma: The paper's is 10.
+    """
+
+    def __init__(self, gamma: float = 10.0):
+        self.gamma = _at_least_zero(gamma=gamma)
+
+    @property
+    def factor(self):
+        """Half of gamma."""
+        return self.gamma / 2
+
+    def term(self, discriminator, streams, real, fake):
+        """E |grad D|^2 at real images."""
+        return tf.reduce_mean(squared_slopes(discriminator, real))
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class R2(R1):
+    """Mescheder et al. 2018, eq. 10: gamma / 2 * E_z |grad D(G(z))|^2, at generated images."""
+
+    def term(self, discriminator, streams, real, fake):
+        """E |grad D|^2 at generated images."""
+        return tf.reduce_mean(squared_slopes(discriminator, fake))
+
+
+def _batch_deviation(images: tf.Tensor) -> tf.Tensor:
+    """The standard deviation of all numbers of the global batch (divided by their count)."""
+    moments = tf.stack([tf.reduce_mean(images), tf.reduce_mean(tf.square(images))])
+    context = tf.distribute.get_replica_context()
+    if context is not None and context.num_replicas_in_sync > 1:
+        moments = context.all_reduce(tf.distribute.ReduceOp.MEAN, moments)
+    return tf.sqrt(moments[1] - tf.square(moments[0]))
+
+
+def _size(images: tf.Tensor) -> int | tf.Tensor:
+    return images.shape[0] if images.shape[0] is not None else tf.shape(images)[0]
+
+
+def _at_least_zero(**values: float) -> float:
+    ((name, value),) = values.items()
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise InputError(f"{name}={value!r} is out of range: give a number of at least 0, for example 10")
+    return value

@@ -1,0 +1,346 @@
+"""Tricks that change a step without changing the game: small objects for `GAN(tricks=[...])` that compose.
+
+    GAN(generator, discriminator, tricks=[InstanceNoise(0.1, decay_steps=5000), SkipUpdate(below=0.3)])
+
+Each states its paper. Others are arguments that exist already: one-sided label smoothing is
+`losses.NonSaturating(label_smoothing=0.1)`, dropout in D is `layers.Dropout`, TTUR (Heusel et al. 2017,
+arXiv:1706.08500: D learns faster than G) and SGD for D are two optimisers given to `compile`, the latents'
+distribution is `latent_distribution`, minibatches of a single label are `data.single_label_batches`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+import tensorflow as tf
+
+from ganlib.errors import InputError
+
+if TYPE_CHECKING:
+    from ganlib.gan import GAN
+
+
+class Trick:
+    """Named places of a step where something may be changed; by default nothing is.
+
+    A trick belongs to one GAN. What must survive a restart is in `variables`; random numbers come from `gan.streams`.
+    """
+
+    def build(self, gan: "GAN") -> None:
+        """Make the variables; called once, when the networks are there."""
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """The trick's state, saved with the run's."""
+        return []
+
+    def real_and_fake(self, gan: "GAN", real: tf.Tensor, fake: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """What D is shown as real and as generated in its update: this replica's images, the same shapes."""
+        return real, fake
+
+    def judged(self, gan: "GAN", fake: tf.Tensor) -> tf.Tensor:
+        """What D is shown in G's update, differentiable: the same shape."""
+        return fake
+
+    def penalty(
+        self, gan: "GAN", player: str, real: tf.Tensor, fake: tf.Tensor | None, labels: tf.Tensor | None
+    ) -> tf.Tensor | None:
+        """A term of `player`'s loss, the mean over this replica's share of the batch; None: no term."""
+        return None
+
+    def vetoes(self, gan: "GAN", player: str, loss: tf.Tensor) -> tf.Tensor | None:
+        """A boolean scalar, the same on all replicas: whether `player`'s update is left out. None: it is not."""
+        return None
+
+    def after_update(self, gan: "GAN", player: str) -> None:
+        """Called on each replica when `player` has moved."""
+
+    def finish_step(self, gan: "GAN") -> None:
+        """Called once a step, outside of the replicas."""
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Trick":
+        """The trick with these arguments."""
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class WeightClipping(Trick):
+    """Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1, line 7: w <- clip(w, -c, c) after each update of D.
+
+    Keeps D K-Lipschitz for some K that depends on c and on the networks. All trainable variables are clipped.
+
+    Args:
+        limit: c; the paper's is 0.01.
+    """
+
+    def __init__(self, limit: float = 0.01):
+        if not limit > 0:
+            raise InputError(f"limit={limit!r} is out of range: give a number above 0, for example 0.01")
+        self.limit = limit
+
+    def after_update(self, gan, player):
+        """Clip D's variables."""
+        if player != "discriminator":
+            return
+        variables = [v.value for v in gan.discriminator.trainable_variables]
+
+        def clip(strategy):
+            for variable in variables:
+                strategy.extended.update(
+                    variable, lambda v: v.assign(tf.clip_by_value(v, -self.limit, self.limit))
+                )
+
+        tf.distribute.get_replica_context().merge_call(clip)
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class LabelFlipping(Trick):
+    """Tells D the wrong label now and then: with probability `rate` a real and a generated image change places.
+
+    Chintala et al. 2016 ("How to train a GAN", tip 6) and the lecture: occasionally flip the labels of D. A pair is
+    exchanged rather than a label changed, so that it works with any loss and both halves keep their sizes.
+
+    Args:
+        rate: Of images exchanged, in [0, 1).
+    """
+
+    def __init__(self, rate: float = 0.05):
+        if not 0 <= rate < 1:
+            raise InputError(f"rate={rate!r} is out of range: give a number in [0, 1), for example 0.05")
+        self.rate = rate
+
+    def real_and_fake(self, gan, real, fake):
+        """The batches with some positions exchanged."""
+        n = real.shape[0] if real.shape[0] is not None else tf.shape(real)[0]
+        flipped = gan.streams.uniform("flips", [n, 1]) < self.rate
+        flipped = tf.reshape(flipped, [-1] + [1] * (real.shape.rank - 1))
+        return tf.where(flipped, fake, real), tf.where(flipped, real, fake)
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class InstanceNoise(Trick):
+    """Normal noise on everything that D sees, real and generated, fading out linearly.
+
+    Sønderby et al. 2017, arXiv:1610.04490, section 3.2; Arjovsky & Bottou 2017, arXiv:1701.04862, section 3: with
+    noise both distributions have full support, so that no D is perfect.
+
+    Args:
+        sigma: Standard deviation at step 0, in the units of the images, [-1, 1].
+        decay_steps: Steps until it is 0; None: it stays.
+    """
+
+    def __init__(self, sigma: float = 0.1, decay_steps: int | None = None):
+        if not sigma >= 0:
+            raise InputError(f"sigma={sigma!r} is out of range: give a number of at least 0, for example 0.1")
+        if decay_steps is not None and (isinstance(decay_steps, bool) or not decay_steps >= 1):
+            raise InputError(f"decay_steps={decay_steps!r} is out of range: give at least 1, or None")
+        self.sigma = sigma
+        self.decay_steps = decay_steps
+
+    def real_and_fake(self, gan, real, fake):
+        """Both with noise of their own."""
+        return self._noisy(gan, real, "real"), self._noisy(gan, fake, "fake")
+
+    def judged(self, gan, fake):
+        """With noise too."""
+        return self._noisy(gan, fake, "fake")
+
+    def _noisy(self, gan, images, which):
+        n = images.shape[0] if images.shape[0] is not None else tf.shape(images)[0]
+        left = 1.0
+        if self.decay_steps is not None:
+            left = tf.maximum(0.0, 1.0 - tf.cast(gan.step_counter, tf.float32) / self.decay_steps)
+        noise = gan.streams.normal(f"instance noise/{which}", [n, *images.shape[1:]])
+        return images + self.sigma * left * noise
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class ReplayBuffer(Trick):
+    """Shows D samples of earlier generators: half of each generated batch comes from a buffer of the last ones.
+
+    Shrivastava et al. 2017, arXiv:1612.07828, section 2.3: "history of refined images". The first b/2 images of the
+    batch are exchanged for random ones of the buffer, whose places they take. Until the buffer is full the batch is
+    shown as it is and its first half is put in.
+
+    Args:
+        size: Images in the buffer; a multiple of half the batch.
+    """
+
+    def __init__(self, size: int = 1024):
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise InputError(f"size={size!r} is out of range: give an integer of at least 1")
+        self.size = size
+        self._images = self._count = None
+
+    def build(self, gan):
+        """An empty buffer."""
+        half = max(1, gan.batch_size // 2)
+        if self.size % half:
+            raise InputError(f"size={self.size} is not a multiple of half the batch, {half}: use {half * 16}")
+        first = tf.VariableAggregation.ONLY_FIRST_REPLICA
+        shape = [self.size, *gan.image_shape]
+        self._images = tf.Variable(
+            tf.zeros(shape), trainable=False, aggregation=first, name="replayed_images"
+        )
+        self._count = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=first, name="replay_count")
+
+    @property
+    def variables(self):
+        """The images, and how many have been put in."""
+        return [self._images, self._count]
+
+    def real_and_fake(self, gan, real, fake):
+        """Real images as they are; generated ones with their first half (of the global batch) exchanged."""
+        everything, start = _gathered(fake)
+        half = everything.shape[0] // 2
+        new = tf.stop_gradient(everything[:half])
+        # a random permutation of the buffer's places, drawn once for all replicas: row 0 of the step's draw
+        draw = gan.streams.shared_uniform("replay", self.size)
+        places = tf.argsort(draw)[:half]
+        full = self._count >= self.size
+        filling = tf.cast(self._count % self.size, tf.int32) + tf.range(half)
+        places = tf.where(full, places, filling % self.size)
+        old = tf.where(full, tf.gather(self._images, places), new)
+        shown = tf.concat([old, everything[half:]], axis=0)
+        with tf.control_dependencies([old]):
+            self._images.assign(tf.tensor_scatter_nd_update(self._images, places[:, None], new))
+            self._count.assign_add(half)
+        return real, shown[start : start + fake.shape[0]]
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class SkipUpdate(Trick):
+    """Leaves out D's update while its loss is below c, "no update D if loss(D) < c" (the CMU lecture, slide on tricks).
+
+    Neither D's weights nor its optimiser move then, its counter included; statistics (batch norm) do.
+
+    Args:
+        below: c.
+    """
+
+    def __init__(self, below: float):
+        self.below = float(below)
+
+    def vetoes(self, gan, player, loss):
+        """Whether the mean loss over all replicas is below c."""
+        if player != "discriminator":
+            return None
+        context = tf.distribute.get_replica_context()
+        if context.num_replicas_in_sync > 1:
+            loss = context.all_reduce(tf.distribute.ReduceOp.MEAN, loss)
+        return loss < self.below
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class HistoricalAveraging(Trick):
+    """Salimans et al. 2016, arXiv:1606.03498, section 3.3: each player pays for leaving the mean of its past.
+
+        weight * || theta - 1/t sum_{i=1..t} theta[i] ||^2, over all trainable variables of the player
+
+    theta[i] are the values at the end of step i; before the first step the mean is the initial values.
+
+    Args:
+        weight: Of the term; the paper gives none.
+    """
+
+    def __init__(self, weight: float = 1e-3):
+        if not weight >= 0:
+            raise InputError(f"weight={weight!r} is out of range: give a number of at least 0")
+        self.weight = weight
+        self._means: dict[str, list[tf.Variable]] = {}
+
+    def build(self, gan):
+        """Means that start at the networks' values."""
+        self._means = {
+            name: [
+                tf.Variable(v.value, trainable=False, name=f"mean_{v.name}")
+                for v in network.trainable_variables
+            ]
+            for name, network in gan.players().items()
+        }
+
+    @property
+    def variables(self):
+        """The means."""
+        return [mean for means in self._means.values() for mean in means]
+
+    def penalty(self, gan, player, real, fake, labels):
+        """The weighted squared distance from the mean."""
+        pairs = zip(gan.players()[player].trainable_variables, self._means[player], strict=True)
+        return self.weight * tf.add_n([tf.reduce_sum(tf.square(v.value - mean)) for v, mean in pairs])
+
+    def finish_step(self, gan):
+        """Move the means to include the new values: mean += (theta - mean) / t."""
+        t = tf.cast(gan.step_counter, tf.float32) + 1.0
+        for name, means in self._means.items():
+            for mean, variable in zip(means, gan.players()[name].trainable_variables, strict=True):
+                gan.distribute_strategy.extended.update(
+                    mean, lambda m, v: m.assign_add((v - m) / t), args=(variable.value,)
+                )
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class SemiSupervised(Trick):
+    """Uses labels, where there are some, through D: Salimans et al. 2016, arXiv:1606.03498, section 5.
+
+    D is a classifier of K classes, `discriminator.get_layer("classes")`, whose logit of "real" is the logarithm of the
+    sum of the exponentials of the class logits (build it with `layers.LogSumExp`). The term is the cross-entropy of
+    the real images' labels; a label of -1 means that there is none.
+
+    Args:
+        weight: Of the cross-entropy.
+    """
+
+    def __init__(self, weight: float = 1.0):
+        if not weight >= 0:
+            raise InputError(f"weight={weight!r} is out of range: give a number of at least 0")
+        self.weight = weight
+        self._classifier = None
+
+    def build(self, gan):
+        """Find the class logits in D.
+
+        Raises:
+            InputError: D has no layer "classes".
+        """
+        names = [layer.name for layer in gan.discriminator.layers]
+        if "classes" not in names:
+            raise InputError(
+                'SemiSupervised needs a discriminator with a layer named "classes" of class logits; it has '
+                + ", ".join(names)
+            )
+        self._classifier = keras.Model(
+            gan.discriminator.input, gan.discriminator.get_layer("classes").output, name="classifier"
+        )
+
+    def penalty(self, gan, player, real, fake, labels):
+        """Cross-entropy of the labels of the real images that have one, mean over the batch."""
+        if player != "discriminator":
+            return None
+        if labels is None:
+            raise InputError(
+                "SemiSupervised needs labels: load the data with labels=True (-1 where there is none)"
+            )
+        logits = gan.frozen(self._classifier)(real)
+        known = labels >= 0
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), logits)
+        return self.weight * tf.reduce_mean(tf.where(known, losses, 0.0))
+
+
+def _gathered(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The images of all replicas in order, on each replica, and where this replica's begin.
+
+    By a sum of batches with zeros where the others' images go: exact, and there is a sum on every device.
+    """
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return images, tf.constant(0)
+    local, replicas = images.shape[0], context.num_replicas_in_sync
+    start = local * tf.cast(context.replica_id_in_sync_group, tf.int32)
+    rows = start + tf.range(local)
+    padded = tf.scatter_nd(rows[:, None], images, [local * replicas, *images.shape[1:]])
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, padded), start
