@@ -3,7 +3,7 @@
     python benchmarks/quality.py [laptop | cmu_28] [SEED ...]
 
 Protocol, written before the runs. Both presets of DCGAN train on the embedded 10,000 images with the recipe of their
-preset and no tuning here; three seeds each (0, 1, 2). `laptop` sees 1,400,000 images, 15 minutes of two CPU cores alone:
+preset and no tuning here; three seeds each (0, 1, 2). `laptop` sees 1,400,000 images, 15 minutes of two cores alone:
 it has collapsed if its FID ever rises above 3 times its best so far after the first 100,000 images. `cmu_28` (the
 lecture's code) sees 170,000 images, 4 minutes. Training is counted in images, because the machine is shared: minutes
 are images / the images/s that `benchmarks/throughput.py` measures for both in one run (1,620 by the bare loop and 709).
