@@ -1,4 +1,4 @@
-"""The command `ganlib`: train, sample, list, doctor.
+"""The command `ganlib`: train, sample, grade, list, doctor.
 
 Only click is imported here, so that help answers at once; TensorFlow loads inside the commands that compute.
 
@@ -240,6 +240,34 @@ def sample(
         np.savez_compressed(content, **arrays)
         write_atomically(out, content.getvalue())
     click.echo(f"{n} samples: {out}")
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.option(
+    "--timeout",
+    type=_POSITIVE,
+    metavar="SECONDS",
+    default=120.0,
+    show_default=True,
+    help="Longest time for a cell; it is interrupted then, and the rest goes on.",
+)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def grade(files: tuple[Path, ...], timeout: float, as_json: bool) -> int:
+    """Run exercise notebooks, in a process of their own, and report which tasks pass.
+
+    Status 0 if all do, 1 if not. The files are not changed.
+    """
+    from ganlib import grading
+
+    outcomes = {}
+    for file in files:
+        outcomes[str(file)] = grading.grade(file, timeout=timeout)
+        if not as_json:
+            click.echo(grading.report(file, outcomes[str(file)]))
+    if as_json:
+        click.echo(json.dumps(outcomes, indent=2))
+    return int(any(why is not None for tasks in outcomes.values() for why in tasks.values()))
 
 
 @main.command("list")

@@ -5,18 +5,16 @@ answers of typical mistakes are computed too, and the mistake that the student's
 the hint.
 The tasks of a day are the tuple `TASKS` in `ganlib/exercises/<day>.py`.
 
-`python -m ganlib.grading my_day1.ipynb` runs a notebook in a temporary folder and says which checks fail.
+`ganlib grade my_day1.ipynb` runs a notebook in a process and a folder of its own and reports which checks fail.
 """
 
 import copy
 import importlib
 import os
 import re
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -268,12 +266,12 @@ def _without_solution(text: str) -> tuple[str, int]:
 def execute(
     notebook: Any, folder: str | os.PathLike, *, allow_errors: bool = False, timeout: float = 3600
 ) -> Any:
-    """Run a notebook in a fresh kernel of this Python.
+    """Run a notebook in a fresh kernel of this Python, a process of its own.
 
     Args:
         notebook: an nbformat node; unchanged.
         folder: the kernel's working directory.
-        allow_errors: whether to go on after a cell that raises.
+        allow_errors: whether to go on after a cell that raises, or that took its time out and was interrupted.
         timeout: seconds for a cell.
 
     Returns:
@@ -292,6 +290,7 @@ def execute(
         resources={"metadata": {"path": str(folder)}},
         timeout=timeout,
         allow_errors=allow_errors,
+        interrupt_on_timeout=allow_errors,
         record_timing=False,
     )
     try:
@@ -320,7 +319,7 @@ def grade(path: str | os.PathLike, *, timeout: float = 600) -> dict[str, str | N
 
     Returns:
         Task -> None if its check passed, else why not. Every task of the day is there: one whose check is not
-        in the notebook has not passed.
+        in the notebook, or did not say that it passed, has not.
 
     Raises:
         InputError: the file is not a notebook, or has no checks.
@@ -344,28 +343,32 @@ def grade(path: str | os.PathLike, *, timeout: float = 600) -> dict[str, str | N
     }
     for cell in executed.cells:
         for name in _checked(cell):
-            outcomes[name] = next((f"{error.ename}: {error.evalue}" for error in _errors(cell)), None)
+            outcomes[name] = _outcome(name, cell, timeout)
     return outcomes
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """`python -m ganlib.grading <notebook>...`: status 0 if all checks pass, 1 if not, 2 for bad input."""
-    paths = sys.argv[1:] if arguments is None else arguments
-    if not paths:
-        print("usage: python -m ganlib.grading NOTEBOOK...", file=sys.stderr)
-        return 2
-    failed = False
-    for path in map(Path, paths):
-        try:
-            outcomes = grade(path)
-        except GanlibError as error:
-            print(error, file=sys.stderr)
-            return 2 if isinstance(error, InputError) else 1
-        for name, why in outcomes.items():
-            print(f"{path.name}  {name}  {'passed' if why is None else why}")
-        failed |= any(outcomes.values())
-    return int(failed)
+def _outcome(name: str, cell: Any, timeout: float) -> str | None:
+    """Why the check in an executed cell did not pass; None if it did."""
+    for error in _errors(cell):
+        if error.ename == "KeyboardInterrupt":
+            return f"it ran for more than {timeout:g} s and was interrupted"
+        return f"{error.ename}: {error.evalue}"
+    printed = "".join(output.get("text", "") for output in cell.get("outputs", ()))
+    return None if f"{name} passed:" in printed else "its check did not run: leave the check's line as it was"
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def report(path: str | os.PathLike, outcomes: dict[str, str | None]) -> str:
+    """The outcomes of `grade` as lines of text: a task a line, hints, and the count."""
+    titles = {
+        name: task.title
+        for day in dict.fromkeys(name.partition(".")[0] for name in outcomes)
+        for name, task in tasks(day).items()
+    }
+    lines = [f"{path}"]
+    for name, why in outcomes.items():
+        lines.append(f"  {'passed ' if why is None else 'not yet'}  {name}  {titles[name]}")
+        if why is not None:
+            hint = why.partition(": ")[2].removeprefix(f"{name}, {titles[name]}: ") or why
+            lines.append(f"           {hint}")
+    passed = sum(why is None for why in outcomes.values())
+    return "\n".join([*lines, f"  {passed} of {len(outcomes)} tasks passed"])

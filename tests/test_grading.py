@@ -1,7 +1,6 @@
 """Checks give the right hint, blanks are made right, and the checker reports what fails."""
 
-import subprocess
-import sys
+import json
 
 import keras
 import nbformat
@@ -10,9 +9,10 @@ import pytest
 import scipy.special
 import scipy.stats
 import tensorflow as tf
+from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from ganlib import grading
+from ganlib import cli, grading
 from ganlib.errors import GanlibError, InputError
 from ganlib.grading import AnswerError, Mistake, Task
 
@@ -276,13 +276,13 @@ def test_a_cell_that_takes_too_long_is_stopped(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "{}", "not json", None])
-def test_what_is_not_a_notebook_is_named(tmp_path, text, capsys):
+def test_what_is_not_a_notebook_is_named(tmp_path, text):
     path = tmp_path / "bad.ipynb"
     if text is not None:
         path.write_text(text)
-    assert grading.main([str(path)]) == 2
-    message = capsys.readouterr().err
-    assert str(path) in message and message.count("\n") == 1
+    done = CliRunner().invoke(cli.main, ["grade", str(path)])
+    assert done.exit_code == 2
+    assert str(path) in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_a_notebook_without_checks_is_an_error(tmp_path):
@@ -291,16 +291,30 @@ def test_a_notebook_without_checks_is_an_error(tmp_path):
         grading.grade(tmp_path / "a.ipynb")
 
 
-def test_the_command_prints_one_line_a_task(tmp_path, monkeypatch, capsys):
-    outcomes = {"day1.1": None, "day1.2": "AnswerError: no"}
-    monkeypatch.setattr(grading, "grade", lambda path: outcomes)
-    assert grading.main(["mine.ipynb"]) == 1
-    assert capsys.readouterr().out == "mine.ipynb  day1.1  passed\nmine.ipynb  day1.2  AnswerError: no\n"
+def test_a_check_that_was_silenced_or_never_ends_has_not_passed(tmp_path):
+    cells = [
+        "import ganlib\ndef endless(*args):\n    while True: pass",
+        'ganlib.grading.check("day1.1", endless)',
+        'try:\n    ganlib.grading.check("day1.2", max)\nexcept Exception:\n    print("fine")',
+    ]
+    nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in cells]), tmp_path / "a.ipynb")
+    outcomes = grading.grade(tmp_path / "a.ipynb", timeout=15)  # the first cell imports TensorFlow
+    assert outcomes["day1.1"] == "it ran for more than 15 s and was interrupted"
+    assert outcomes["day1.2"] == "its check did not run: leave the check's line as it was"
+
+
+def test_the_command_reports_and_its_status_is_the_result(tmp_path, monkeypatch):
+    outcomes = dict.fromkeys(grading.tasks("day1"))
+    title = grading.tasks("day1")["day1.2"].title
+    outcomes["day1.2"] = f"AnswerError: day1.2, {title}: p/q is the ratio"
+    monkeypatch.setattr(grading, "grade", lambda path, timeout: outcomes)
+    done = CliRunner().invoke(cli.main, ["grade", "mine.ipynb"])
+    assert done.exit_code == 1
+    lines = done.stdout.splitlines()
+    assert lines[0] == "mine.ipynb" and lines[-1] == f"  {len(outcomes) - 1} of {len(outcomes)} tasks passed"
+    assert f"  not yet  day1.2  {title}" in lines and "           p/q is the ratio" in lines
+    done = CliRunner().invoke(cli.main, ["grade", "mine.ipynb", "--json"])
+    assert json.loads(done.stdout) == {"mine.ipynb": outcomes}
     outcomes["day1.2"] = None
-    assert grading.main(["mine.ipynb", "yours.ipynb"]) == 0
-
-
-def test_the_command_without_arguments_shows_its_usage():
-    done = subprocess.run([sys.executable, "-m", "ganlib.grading"], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("usage: python -m ganlib.grading NOTEBOOK")
+    assert CliRunner().invoke(cli.main, ["grade", "mine.ipynb", "yours.ipynb"]).exit_code == 0
+    assert CliRunner().invoke(cli.main, ["grade"]).exit_code == 2
