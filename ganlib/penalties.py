@@ -2,7 +2,7 @@
 
 Each is a pure function of D, images and random numbers, and an object that draws those numbers and weighs the term.
 The slope at an image x is |grad_x D(x)|, the Euclidean norm over all its pixels, one number a sample. The square root
-has 1e-12 under it: its derivative at 0 would be infinite.
+has 1e-12 under it: its derivative at 0 would be infinite. Other code has 0 there (mimicry, PGGAN) or 1e-10 (TF-GAN).
 """
 
 from collections.abc import Callable
@@ -17,7 +17,11 @@ _EPSILON = 1e-12
 
 
 def squared_slopes(discriminator: Callable, images: tf.Tensor) -> tf.Tensor:
-    """|grad_x D(x)|^2 at each of `images` (batch, ...): float32 (batch,)."""
+    """|grad_x D(x)|^2 at each of `images` (batch, ...): float32 (batch,).
+
+    It is the slope of the sum of the batch's logits, the same thing where D judges samples one by one. A D with batch
+    norm does not, which is why WGAN-GP's critic has none (Gulrajani et al. 2017, section 4).
+    """
     with tf.GradientTape() as tape:
         tape.watch(images)
         logits = discriminator(images)
@@ -34,7 +38,8 @@ def interpolated(real: tf.Tensor, fake: tf.Tensor, alpha: tf.Tensor) -> tf.Tenso
     """Points on the lines between real and generated images: alpha * real + (1 - alpha) * fake.
 
     alpha (batch,) or (batch, 1) weighs the *real* image, one number a sample, as in Gulrajani et al.'s algorithm 1
-    (and mimicry); PGGAN's code and TF-GAN let it weigh the generated one, which is the same in distribution.
+    (and mimicry); PGGAN's code and TF-GAN let it weigh the generated one, real + alpha * (fake - real): the same in
+    distribution, and with 1 - alpha for alpha the same points.
     """
     alpha = tf.reshape(alpha, [-1] + [1] * (real.shape.rank - 1))
     return alpha * real + (1.0 - alpha) * fake
@@ -43,7 +48,10 @@ def interpolated(real: tf.Tensor, fake: tf.Tensor, alpha: tf.Tensor) -> tf.Tenso
 def gradient_penalty(
     discriminator: Callable, images: tf.Tensor, target: float = 1.0, one_sided: bool = False
 ) -> tf.Tensor:
-    """E (|grad D(x)| - target)^2 over `images` (batch, ...), or E max(0, |grad D(x)| - target)^2 if one-sided."""
+    """E (|grad D(x)| - target)^2 over `images` (batch, ...), or E max(0, |grad D(x)| - target)^2 if one-sided.
+
+    Not divided by target^2, see `GradientPenalty`. A mean over the batch: a scalar.
+    """
     excess = slopes(discriminator, images) - target
     return tf.reduce_mean(tf.square(tf.nn.relu(excess) if one_sided else excess))
 
@@ -82,6 +90,9 @@ class GradientPenalty(SlopePenalty):
 
         weight * E_x^ (|grad D(x^)| - 1)^2,  x^ = alpha x + (1 - alpha) G(z),  alpha uniform on [0, 1], one a sample
 
+    With another target it is weight / target^2 * E_x^ (|grad D(x^)| - target)^2: Karras et al. 2018, arXiv:1710.10196,
+    whose CIFAR-10 run has a target of 750.
+
     Args:
         weight: lambda; the paper's is 10.
         target: The slope that is not punished; the paper's is 1.
@@ -95,6 +106,11 @@ class GradientPenalty(SlopePenalty):
             raise InputError(f"target={target!r} is out of range: give a number above 0, for example 1")
         self.target = target
 
+    @property
+    def factor(self):
+        """The weight over the target's square."""
+        return self.weight / self.target**2
+
     def term(self, discriminator, streams, real, fake):
         """E (|grad D| - target)^2 between real and generated images."""
         alpha = streams.uniform("alpha", [_size(real), 1])
@@ -107,7 +123,7 @@ class OneSidedGradientPenalty(GradientPenalty):
     """Only slopes above the target are punished: E max(0, |grad D(x^)| - 1)^2.
 
     Gulrajani et al. 2017, section 4 ("two-sided penalty"), name it and prefer the two-sided one; Petzka et al. 2018,
-    arXiv:1709.08894, eq. 8 (WGAN-LP), prefer this one.
+    arXiv:1709.08894 (WGAN-LP), prefer this one.
     """
 
     one_sided = True
@@ -120,7 +136,8 @@ class DRAGANPenalty(SlopePenalty):
         weight * E (|grad D(x + alpha delta)| - 1)^2,  delta = scale * std(x) * u,  u uniform on [0, 1] a pixel
 
     The paper's text has normal noise of its own scale c; the authors' code, followed here, has uniform noise times half
-    the standard deviation of all numbers of the batch, and alpha uniform on [0, 1], one a sample.
+    the standard deviation of all numbers of the (global) batch, divided by their count (NumPy's ddof = 0; PyTorch
+    versions have ddof = 1), and alpha uniform on [0, 1], one a sample. Noise of one sign moves points one way only.
 
     Args:
         weight: lambda; the paper's is 10.
@@ -144,6 +161,8 @@ class DRAGANPenalty(SlopePenalty):
 @keras.saving.register_keras_serializable("ganlib")
 class R1(SlopePenalty):
     """Mescheder et al. 2018, arXiv:1801.04406, eq. 9: gamma / 2 * E_x |grad D(x)|^2 at real images.
+
+    D is the logit, and the square has no root, so no epsilon. The sum is over the pixels, the mean over the batch.
 
     Args:
         gamma: The paper's is 10.
@@ -173,11 +192,15 @@ class R2(R1):
 
 def _batch_deviation(images: tf.Tensor) -> tf.Tensor:
     """The standard deviation of all numbers of the global batch (divided by their count)."""
-    moments = tf.stack([tf.reduce_mean(images), tf.reduce_mean(tf.square(images))])
+    mean = _over_replicas(tf.reduce_mean(images))
+    return tf.sqrt(_over_replicas(tf.reduce_mean(tf.square(images - mean))))
+
+
+def _over_replicas(mean: tf.Tensor) -> tf.Tensor:
     context = tf.distribute.get_replica_context()
-    if context is not None and context.num_replicas_in_sync > 1:
-        moments = context.all_reduce(tf.distribute.ReduceOp.MEAN, moments)
-    return tf.sqrt(moments[1] - tf.square(moments[0]))
+    if context is None or context.num_replicas_in_sync == 1:
+        return mean
+    return context.all_reduce(tf.distribute.ReduceOp.MEAN, mean)
 
 
 def _size(images: tf.Tensor) -> int | tf.Tensor:

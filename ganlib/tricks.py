@@ -5,15 +5,18 @@
 Each states its paper. Others are arguments that exist already: one-sided label smoothing is
 `losses.NonSaturating(label_smoothing=0.1)`, dropout in D is `layers.Dropout`, TTUR (Heusel et al. 2017,
 arXiv:1706.08500: D learns faster than G) and SGD for D are two optimisers given to `compile`, the latents'
-distribution is `latent_distribution`, minibatches of a single label are `data.single_label_batches`.
+distribution is `latent_distribution`, minibatches of a single label are `data.single_label_batches`, virtual batch
+norm and minibatch discrimination are layers. Real and generated images always go through D in batches of their own.
 """
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
 
 from ganlib.errors import InputError
+from ganlib.layers.gathering import gathered
 
 if TYPE_CHECKING:
     from ganlib.gan import GAN
@@ -71,7 +74,8 @@ class Trick:
 class WeightClipping(Trick):
     """Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1, line 7: w <- clip(w, -c, c) after each update of D.
 
-    Keeps D K-Lipschitz for some K that depends on c and on the networks. All trainable variables are clipped.
+    Keeps D K-Lipschitz for some K that depends on c and on the networks. All trainable variables are clipped, biases
+    and scales of normalisations too, as in the authors' code; initial values are left alone until the first update.
 
     Args:
         limit: c; the paper's is 0.01.
@@ -102,7 +106,8 @@ class LabelFlipping(Trick):
     """Tells D the wrong label now and then: with probability `rate` a real and a generated image change places.
 
     Chintala et al. 2016 ("How to train a GAN", tip 6) and the lecture: occasionally flip the labels of D. A pair is
-    exchanged rather than a label changed, so that it works with any loss and both halves keep their sizes.
+    exchanged rather than a label changed, so that it works with any loss and both halves keep their sizes. Penalties
+    that follow are taken where D looked, so at the exchanged images.
 
     Args:
         rate: Of images exchanged, in [0, 1).
@@ -125,8 +130,9 @@ class LabelFlipping(Trick):
 class InstanceNoise(Trick):
     """Normal noise on everything that D sees, real and generated, fading out linearly.
 
-    Sønderby et al. 2017, arXiv:1610.04490, section 3.2; Arjovsky & Bottou 2017, arXiv:1701.04862, section 3: with
-    noise both distributions have full support, so that no D is perfect.
+    Sønderby et al. 2017, arXiv:1610.04490 ("instance noise"); Arjovsky & Bottou 2017, arXiv:1701.04862, section 3: with
+    noise both distributions have full support, so that no D is perfect. D sees noise in its own step and in G's,
+    fresh in each; the deviation at step t is sigma * max(0, 1 - t / decay_steps).
 
     Args:
         sigma: Standard deviation at step 0, in the units of the images, [-1, 1].
@@ -163,8 +169,8 @@ class ReplayBuffer(Trick):
     """Shows D samples of earlier generators: half of each generated batch comes from a buffer of the last ones.
 
     Shrivastava et al. 2017, arXiv:1612.07828, section 2.3: "history of refined images". The first b/2 images of the
-    batch are exchanged for random ones of the buffer, whose places they take. Until the buffer is full the batch is
-    shown as it is and its first half is put in.
+    global batch are exchanged for random ones of the buffer, whose places they take. Until the buffer is full the batch
+    is shown as it is and its first half is put in. Only D's own updates see the buffer, never G's.
 
     Args:
         size: Images in the buffer; a multiple of half the batch.
@@ -177,38 +183,47 @@ class ReplayBuffer(Trick):
         self._images = self._count = None
 
     def build(self, gan):
-        """An empty buffer."""
+        """An empty buffer.
+
+        Raises:
+            InputError: The size is not a multiple of half the batch.
+        """
         half = max(1, gan.batch_size // 2)
         if self.size % half:
             raise InputError(f"size={self.size} is not a multiple of half the batch, {half}: use {half * 16}")
-        first = tf.VariableAggregation.ONLY_FIRST_REPLICA
-        shape = [self.size, *gan.image_shape]
-        self._images = tf.Variable(
-            tf.zeros(shape), trainable=False, aggregation=first, name="replayed_images"
-        )
-        self._count = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=first, name="replay_count")
+        # Keras variables: `GAN.gradients` looks without moving anything, by a scope that holds assignments back
+        held = {"trainable": False, "aggregation": "only_first_replica"}
+        shape = (self.size, *gan.image_shape)
+        self._images = keras.Variable("zeros", shape, "float32", name="replayed_images", **held)
+        self._count = keras.Variable("zeros", (), "int64", name="replay_count", **held)
 
     @property
     def variables(self):
         """The images, and how many have been put in."""
-        return [self._images, self._count]
+        return [self._images.value, self._count.value]
 
     def real_and_fake(self, gan, real, fake):
         """Real images as they are; generated ones with their first half (of the global batch) exchanged."""
-        everything, start = _gathered(fake)
-        half = everything.shape[0] // 2
+        everything, start = gathered(fake)
+        batch = everything.shape[0]
+        if batch is None or batch < 2 or self.size % (batch // 2):
+            raise InputError(
+                f"ReplayBuffer({self.size}) cannot exchange half of a batch of {batch}: use batches of one size "
+                "(drop_remainder=True), half of which divides the buffer's"
+            )
+        half = batch // 2
+        images, count = self._images.value, self._count.value
         new = tf.stop_gradient(everything[:half])
-        # a random permutation of the buffer's places, drawn once for all replicas: row 0 of the step's draw
-        draw = gan.streams.shared_uniform("replay", self.size)
-        places = tf.argsort(draw)[:half]
-        full = self._count >= self.size
-        filling = tf.cast(self._count % self.size, tf.int32) + tf.range(half)
-        places = tf.where(full, places, filling % self.size)
-        old = tf.where(full, tf.gather(self._images, places), new)
+        # a random choice of the buffer's places, drawn once for all replicas
+        drawn = tf.argsort(gan.streams.shared_uniform("replay", self.size), stable=True)[:half]
+        full = count >= self.size
+        filling = tf.cast(count % self.size, tf.int32) + tf.range(half)
+        places = tf.where(full, drawn, filling)
+        old = tf.where(full, tf.gather(images, places), new)
         shown = tf.concat([old, everything[half:]], axis=0)
-        with tf.control_dependencies([old]):
-            self._images.assign(tf.tensor_scatter_nd_update(self._images, places[:, None], new))
-            self._count.assign_add(half)
+        with tf.control_dependencies([shown]):
+            self._images.assign(tf.tensor_scatter_nd_update(images, places[:, None], new))
+            self._count.assign(count + half)
         return real, shown[start : start + fake.shape[0]]
 
 
@@ -216,13 +231,16 @@ class ReplayBuffer(Trick):
 class SkipUpdate(Trick):
     """Leaves out D's update while its loss is below c, "no update D if loss(D) < c" (the CMU lecture, slide on tricks).
 
-    Neither D's weights nor its optimiser move then, its counter included; statistics (batch norm) do.
+    Neither D's weights nor its optimiser move then, its counter included; statistics (batch norm) do. The loss is what
+    D minimises, penalties included, mean over all replicas.
 
     Args:
-        below: c.
+        below: c; 2 log 2 = 1.39 is the loss of a D of the 2014 game that knows nothing.
     """
 
     def __init__(self, below: float):
+        if isinstance(below, bool) or not isinstance(below, int | float) or not math.isfinite(below):
+            raise InputError(f"below={below!r} is not a finite number: give a loss, for example 0.3")
         self.below = float(below)
 
     def vetoes(self, gan, player, loss):
@@ -241,7 +259,8 @@ class HistoricalAveraging(Trick):
 
         weight * || theta - 1/t sum_{i=1..t} theta[i] ||^2, over all trainable variables of the player
 
-    theta[i] are the values at the end of step i; before the first step the mean is the initial values.
+    theta[i] are the values at the end of step i; in the first step the mean is the initial values, which then leave it
+    (so the term is 0 at the start of the first two steps).
 
     Args:
         weight: Of the term; the paper gives none.
@@ -289,7 +308,8 @@ class SemiSupervised(Trick):
 
     D is a classifier of K classes, `discriminator.get_layer("classes")`, whose logit of "real" is the logarithm of the
     sum of the exponentials of the class logits (build it with `layers.LogSumExp`). The term is the cross-entropy of
-    the real images' labels; a label of -1 means that there is none.
+    the real images' labels, summed over those that have one and divided by all images of the batch; a label of -1 means
+    that there is none. D runs once more on the real images for it.
 
     Args:
         weight: Of the cross-entropy.
@@ -305,8 +325,12 @@ class SemiSupervised(Trick):
         """Find the class logits in D.
 
         Raises:
-            InputError: D has no layer "classes".
+            InputError: D has no layer "classes", or another trick would part images from their labels.
         """
+        if any(isinstance(trick, LabelFlipping) for trick in gan.tricks):
+            raise InputError(
+                "LabelFlipping puts generated images where SemiSupervised has labels of real ones: use one of the two"
+            )
         names = [layer.name for layer in gan.discriminator.layers]
         if "classes" not in names:
             raise InputError(
@@ -329,18 +353,3 @@ class SemiSupervised(Trick):
         known = labels >= 0
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), logits)
         return self.weight * tf.reduce_mean(tf.where(known, losses, 0.0))
-
-
-def _gathered(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The images of all replicas in order, on each replica, and where this replica's begin.
-
-    By a sum of batches with zeros where the others' images go: exact, and there is a sum on every device.
-    """
-    context = tf.distribute.get_replica_context()
-    if context.num_replicas_in_sync == 1:
-        return images, tf.constant(0)
-    local, replicas = images.shape[0], context.num_replicas_in_sync
-    start = local * tf.cast(context.replica_id_in_sync_group, tf.int32)
-    rows = start + tf.range(local)
-    padded = tf.scatter_nd(rows[:, None], images, [local * replicas, *images.shape[1:]])
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, padded), start

@@ -25,10 +25,20 @@ import numpy as np
 from ganlib.data import digits, fashion_mnist, folder, keras_datasets, polygons, shapes, tfds, toys
 from ganlib.data.pipeline import BatchedDataset, ImageDataset
 from ganlib.data.resize import fitted
+from ganlib.data.single_label import single_label_batches
 from ganlib.data.sources import LARGEST, SMALLEST, Request, array_source, integer, one_of
 from ganlib.errors import DataError, InputError
 
-__all__ = ["Availability", "BatchedDataset", "ImageDataset", "available", "from_arrays", "load", "names"]
+__all__ = [
+    "Availability",
+    "BatchedDataset",
+    "ImageDataset",
+    "available",
+    "from_arrays",
+    "load",
+    "names",
+    "single_label_batches",
+]
 
 _SOURCES: dict[str, tuple[Callable[..., Any], str]] = {
     "gaussians_ring": (toys.gaussians_ring, "2-D points: normal distributions on a ring"),

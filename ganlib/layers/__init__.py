@@ -2,6 +2,26 @@
 
 from ganlib.layers.batch_normalization import BatchNormalization
 from ganlib.layers.dropout import Dropout
+from ganlib.layers.instance_normalization import InstanceNormalization
+from ganlib.layers.layer_normalization import LayerNormalization
+from ganlib.layers.log_sum_exp import LogSumExp
 from ganlib.layers.maxout import Maxout
+from ganlib.layers.minibatch_discrimination import MinibatchDiscrimination
+from ganlib.layers.virtual_batch_normalization import (
+    DropReference,
+    PrependReference,
+    VirtualBatchNormalization,
+)
 
-__all__ = ["BatchNormalization", "Dropout", "Maxout"]
+__all__ = [
+    "BatchNormalization",
+    "DropReference",
+    "Dropout",
+    "InstanceNormalization",
+    "LayerNormalization",
+    "LogSumExp",
+    "Maxout",
+    "MinibatchDiscrimination",
+    "PrependReference",
+    "VirtualBatchNormalization",
+]

@@ -1,0 +1,63 @@
+"""Instance normalisation: each channel of each image by itself."""
+
+import keras
+import tensorflow as tf
+
+from ganlib.errors import InputError
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class InstanceNormalization(keras.layers.Layer):
+    """Ulyanov et al. 2016, arXiv:1607.08022: mean 0 and variance 1 over the positions of each channel of each image.
+
+        (x - mean) / sqrt(variance + epsilon), the variance divided by the number of positions (not less one)
+
+    (batch, ..., channels) -> the same shape. Training and inference are the same, and no sample sees another.
+
+    Args:
+        affine: Learn a scale and an offset a channel; CycleGAN's and pix2pix's authors use none.
+        epsilon: Added to the variance.
+
+    Raises:
+        InputError: epsilon is not above 0, or the inputs have no positions.
+    """
+
+    def __init__(self, affine: bool = False, epsilon: float = 1e-5, **kwargs):
+        super().__init__(**kwargs)
+        if not epsilon > 0:
+            raise InputError(f"epsilon={epsilon!r} is out of range: give a number above 0, for example 1e-5")
+        self.affine = affine
+        self.epsilon = epsilon
+
+    def build(self, input_shape):
+        """Make scale and offset, if they are learned, for inputs of `input_shape` (batch, ..., channels)."""
+        if len(input_shape) < 3:
+            raise InputError(
+                f"InstanceNormalization got inputs of shape {tuple(input_shape)}: give (batch, height, width, channels)"
+            )
+        if self.affine:
+            self.gamma = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="gamma")
+            self.beta = self.add_weight(shape=(input_shape[-1],), initializer="zeros", name="beta")
+
+    def call(self, inputs):
+        """(batch, ..., channels) -> the same shape."""
+        x = tf.cast(inputs, tf.float32)
+        normalized = standardized(x, list(range(1, x.shape.rank - 1)), self.epsilon)
+        if self.affine:
+            normalized = normalized * tf.cast(self.gamma, tf.float32) + tf.cast(self.beta, tf.float32)
+        return tf.cast(normalized, inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        """The inputs' shape."""
+        return input_shape
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "affine": self.affine, "epsilon": self.epsilon}
+
+
+def standardized(x: tf.Tensor, axes: list[int], epsilon: float) -> tf.Tensor:
+    """Less its mean over `axes`, and over the root of its variance there (divided by the count) plus epsilon."""
+    centered = x - tf.reduce_mean(x, axes, keepdims=True)
+    variance = tf.reduce_mean(tf.square(centered), axes, keepdims=True)
+    return centered * tf.math.rsqrt(variance + epsilon)

@@ -1,0 +1,50 @@
+"""Layer normalisation as WGAN-GP's critics have it: each image by itself."""
+
+import keras
+import tensorflow as tf
+
+from ganlib.errors import InputError
+from ganlib.layers.instance_normalization import standardized
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class LayerNormalization(keras.layers.Layer):
+    """Ba et al. 2016, arXiv:1607.06450, over all numbers of a sample, with a scale and an offset a channel.
+
+    Gulrajani et al. 2017, arXiv:1704.00028, section 4 ("no critic batch normalization"), recommend it in place of batch
+    norm, which would tie the samples' slopes together. Moments are over height, width and channels, scale and offset
+    one a channel, as in their code; `keras.layers.LayerNormalization` takes moments over channels alone, or has one
+    scale for each position. (batch, ..., channels) -> the same shape.
+
+    Args:
+        epsilon: Added to the variance (which is divided by the count).
+
+    Raises:
+        InputError: epsilon is not above 0.
+    """
+
+    def __init__(self, epsilon: float = 1e-5, **kwargs):
+        super().__init__(**kwargs)
+        if not epsilon > 0:
+            raise InputError(f"epsilon={epsilon!r} is out of range: give a number above 0, for example 1e-5")
+        self.epsilon = epsilon
+
+    def build(self, input_shape):
+        """Make scale and offset for inputs of `input_shape` (batch, ..., channels)."""
+        self.gamma = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="gamma")
+        self.beta = self.add_weight(shape=(input_shape[-1],), initializer="zeros", name="beta")
+
+    def call(self, inputs):
+        """(batch, ..., channels) -> the same shape."""
+        x = tf.cast(inputs, tf.float32)
+        normalized = standardized(x, list(range(1, x.shape.rank)), self.epsilon)
+        scaled = normalized * tf.cast(self.gamma, tf.float32) + tf.cast(self.beta, tf.float32)
+        return tf.cast(scaled, inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        """The inputs' shape."""
+        return input_shape
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "epsilon": self.epsilon}

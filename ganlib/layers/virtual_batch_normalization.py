@@ -1,0 +1,177 @@
+"""Batch normalisation by a reference batch that is chosen once: no sample depends on those beside it.
+
+    reference = data.to_numpy(64)                     # for D; latents drawn once for G
+    x = PrependReference(reference)(image)            # (64 + batch, height, width, channels)
+    x = VirtualBatchNormalization(64)(layers.Conv2D(...)(x))
+    ...
+    logit = DropReference(64)(x)                      # (batch, 1)
+
+The reference rows go through the network in front of the batch's and are dropped at its end; everything between must
+treat rows one by one (no dropout: a replica would draw other masks for its copy of the reference rows).
+"""
+
+import base64
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ganlib.errors import InputError
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class PrependReference(keras.layers.Layer):
+    """(batch, ...) -> (reference_size + batch, ...): the rows of a fixed batch, then the inputs.
+
+    The reference is a weight that is not trained, so checkpoints and files of weights carry it.
+
+    Args:
+        reference: float (reference_size, ...), rows like the inputs'.
+
+    Raises:
+        InputError: The reference has no rows, has values that are not finite, or does not fit the inputs.
+    """
+
+    def __init__(self, reference: Any, **kwargs):
+        super().__init__(**kwargs)
+        if isinstance(reference, dict):
+            values = np.frombuffer(base64.b64decode(reference["float32"]), "<f4")
+            reference = values.reshape(reference["shape"])
+        values = np.array(reference, np.float32)
+        if values.ndim < 2 or len(values) == 0 or not np.isfinite(values).all():
+            raise InputError(
+                f"reference of shape {values.shape}: give a batch of finite numbers, for example data.to_numpy(64)"
+            )
+        self._values = values
+        self.reference_size = len(values)
+
+    def build(self, input_shape):
+        """Make the weight, once the inputs' shape (batch, ...) is known to fit."""
+        if tuple(input_shape[1:]) != self._values.shape[1:]:
+            raise InputError(
+                f"reference has rows of shape {self._values.shape[1:]}, the inputs {tuple(input_shape[1:])}: "
+                "give rows like the inputs'"
+            )
+        self.reference = self.add_weight(
+            shape=self._values.shape,
+            initializer=lambda shape, dtype=None: keras.ops.convert_to_tensor(self._values, dtype),
+            trainable=False,
+            name="reference",
+        )
+
+    def call(self, inputs):
+        """(batch, ...) -> (reference_size + batch, ...)."""
+        inputs = tf.convert_to_tensor(inputs)
+        return tf.concat([tf.cast(tf.convert_to_tensor(self.reference), inputs.dtype), inputs], axis=0)
+
+    def compute_output_shape(self, input_shape):
+        """(batch, ...) -> (reference_size + batch, ...)."""
+        batch = None if input_shape[0] is None else input_shape[0] + self.reference_size
+        return (batch, *input_shape[1:])
+
+    def get_config(self):
+        """The constructor's arguments; the reference as base64 of its bytes."""
+        values = self._values.astype("<f4")
+        packed = {"shape": list(values.shape), "float32": base64.b64encode(values.tobytes()).decode()}
+        return {**super().get_config(), "reference": packed}
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class DropReference(keras.layers.Layer):
+    """(reference_size + batch, ...) -> (batch, ...): takes away what `PrependReference` put in front.
+
+    Args:
+        reference_size: Rows of the reference batch.
+
+    Raises:
+        InputError: `reference_size` is below 1.
+    """
+
+    def __init__(self, reference_size: int, **kwargs):
+        super().__init__(**kwargs)
+        self.reference_size = _rows(reference_size)
+
+    def call(self, inputs):
+        """(reference_size + batch, ...) -> (batch, ...)."""
+        return inputs[self.reference_size :]
+
+    def compute_output_shape(self, input_shape):
+        """(reference_size + batch, ...) -> (batch, ...)."""
+        batch = None if input_shape[0] is None else input_shape[0] - self.reference_size
+        return (batch, *input_shape[1:])
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "reference_size": self.reference_size}
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class VirtualBatchNormalization(keras.layers.Layer):
+    """Salimans et al. 2016, arXiv:1606.03498, section 3.4: statistics of the reference batch and the sample itself.
+
+    With n reference rows, a channel's mean and mean square at a sample x are
+
+        1 / (n + 1) * those of x (over its positions)  +  n / (n + 1) * those of the reference batch
+
+    and the reference rows are normalised by their own alone, as in the authors' code. A scale and an offset a channel
+    follow. Training and inference are the same; nothing moves, and replicas need not talk. Gradients flow through the
+    statistics. (reference_size + batch, ..., channels) -> the same shape.
+
+    Args:
+        reference_size: n; the first rows are the reference batch.
+        epsilon: Added to the variance.
+
+    Raises:
+        InputError: `reference_size` is below 1, or epsilon is not above 0.
+    """
+
+    def __init__(self, reference_size: int, epsilon: float = 1e-5, **kwargs):
+        super().__init__(**kwargs)
+        if not epsilon > 0:
+            raise InputError(f"epsilon={epsilon!r} is out of range: give a number above 0, for example 1e-5")
+        self.reference_size = _rows(reference_size)
+        self.epsilon = epsilon
+
+    def build(self, input_shape):
+        """Make scale and offset for inputs of `input_shape` (rows, ..., channels)."""
+        self.gamma = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="gamma")
+        self.beta = self.add_weight(shape=(input_shape[-1],), initializer="zeros", name="beta")
+
+    def call(self, inputs):
+        """(reference_size + batch, ..., channels) -> the same shape."""
+        x = tf.cast(inputs, tf.float32)
+        n = self.reference_size
+        positions = list(range(1, x.shape.rank - 1))
+        reference, batch = x[:n], x[n:]
+        # around the reference's mean, or float32 would lose a small variance beside a large mean
+        center = tf.reduce_mean(reference, [0, *positions], keepdims=True)
+        variance = tf.reduce_mean(tf.square(reference - center), [0, *positions], keepdims=True)
+        shift = batch - center
+        mean = tf.reduce_mean(shift, positions, keepdims=True) / (n + 1)
+        square = (tf.reduce_mean(tf.square(shift), positions, keepdims=True) + n * variance) / (n + 1)
+        normalized = tf.concat(
+            [
+                (reference - center) * tf.math.rsqrt(variance + self.epsilon),
+                (shift - mean) * tf.math.rsqrt(square - tf.square(mean) + self.epsilon),
+            ],
+            axis=0,
+        )
+        scaled = normalized * tf.cast(self.gamma, tf.float32) + tf.cast(self.beta, tf.float32)
+        return tf.cast(scaled, inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        """The inputs' shape."""
+        return input_shape
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "reference_size": self.reference_size, "epsilon": self.epsilon}
+
+
+def _rows(reference_size: int) -> int:
+    if isinstance(reference_size, bool) or not isinstance(reference_size, int) or reference_size < 1:
+        raise InputError(
+            f"reference_size={reference_size!r} is out of range: give an integer of at least 1, for example 64"
+        )
+    return reference_size
