@@ -270,6 +270,41 @@ def grade(files: tuple[Path, ...], timeout: float, as_json: bool) -> int:
     return int(any(why is not None for tasks in outcomes.values() for why in tasks.values()))
 
 
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--metrics",
+    default="fid,kid,precision,recall",
+    show_default=True,
+    help="Of fid, kid, precision, recall, density, coverage, inception_score, prd, swd, ms_ssim.",
+)
+@click.option("--samples", type=click.IntRange(min=2), metavar="N", default=10_000, show_default=True)
+@click.option("--data", help="Other data than the run was trained on, as for `ganlib train`.")
+@click.option("--split", help="Split of the data.  [default: the one trained on]")
+@click.option(
+    "--extractor",
+    help="fashion-cnn, inception-tfhub[:PATH], inception-keras[:PATH], classifier, random-convolutions or "
+    "identity.  [default: what suits the data]",
+)
+@click.option("--truncation", type=_POSITIVE, metavar="X", help="Largest latent.")
+@click.option("--seed", type=int, metavar="N", default=0, show_default=True, help="Of the samples.")
+@click.option("--batch-size", type=_COUNT, metavar="N", help="Images a call of the extractor.")
+@click.option(
+    "--cache", type=click.Path(path_type=Path), help="Features of real data.  [default: ~/.cache/ganlib]"
+)
+@click.option("--out", type=click.Path(path_type=Path), help="[default: RUN/evaluation.json]")
+@click.option("--model", help="Whose weights RUN holds, if no config.json is beside them.")
+@click.option("--preset", help="The preset of that model.")
+def evaluate(run: Path, metrics: str, model: str | None, preset: str | None, **options: Any) -> None:
+    """Score a run: FID and others, with standard errors and all that they depend on."""
+    options["metrics"] = [name.strip() for name in metrics.split(",") if name.strip()]
+    from ganlib import runs
+
+    evaluation, out = runs.evaluate(run, options, model, preset)
+    click.echo(evaluation.text())
+    click.echo(f"written to {out}")
+
+
 @main.command("list")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def list_models(as_json: bool) -> None:

@@ -151,6 +151,65 @@ def load(run: str | Path, model: str | None = None, preset: str | None = None) -
     return gan
 
 
+def evaluate(
+    run: str | Path, options: dict[str, Any], model: str | None = None, preset: str | None = None
+) -> tuple[Any, Path]:
+    """Score a run against the data that it was trained on, or other data, and keep the result.
+
+    Args:
+        run: As for `load`.
+        options: metrics (list of names), samples, data and split (None: the run's), extractor, truncation, seed,
+            batch_size, cache, out (None: evaluation.json in the run's folder; an earlier one is replaced).
+        model: As for `load`.
+        preset: As for `load`.
+
+    Returns:
+        The `ganlib.metrics.Evaluation`, and where it was written.
+
+    Raises:
+        InputError: An option does not fit; nothing has been written.
+        CheckpointError: As for `load`.
+    """
+    run = Path(run)
+    folder = run if run.is_dir() else run.parent
+    out = Path(options["out"] or folder / "evaluation.json")
+    if out.suffix != ".json":
+        raise InputError(f"--out {out} does not end in .json; choose such a name")
+    if not run.exists():
+        raise InputError(f"{run} does not exist; give the folder of a run, or a .weights.h5 file")
+    stored = (folder / "config.json").exists() and not (model and preset)
+    config = _read_config(folder) if stored else None
+    if config is None and options["data"] is None:
+        raise InputError(f"{folder} has no config.json that names its data; give --data")
+    import_tensorflow()
+    from ganlib import data as sources
+    from ganlib import metrics
+
+    gan = load(run, model, preset)
+    if options["data"] is None:
+        name, more = config["options"]["data"], config["options"].get("data_options") or {}
+        seed = config["options"].get("seed") or 0  # of generated data: the same stream as in training
+    else:
+        name, more, seed = options["data"], {}, 0
+    images = len(gan.image_shape) == 3
+    data = sources.load(
+        name,
+        resolution=gan.image_shape[0] if images else None,
+        channels=gan.image_shape[-1] if images else None,
+        seed=seed,
+        **({"split": options["split"]} if options["split"] else {}),
+        **more,
+    )
+    evaluation = metrics.evaluate(
+        gan,
+        data,
+        options["metrics"],
+        options["samples"],
+        **{name: options[name] for name in ("extractor", "truncation", "seed", "batch_size", "cache")},
+    )
+    return evaluation, evaluation.save(out)
+
+
 def catalogue() -> list[dict[str, Any]]:
     """Every model with its paper, its presets, and the number of trainable parameters of each network."""
     import_tensorflow()

@@ -4,7 +4,6 @@ The weights ship with ganlib (`ganlib/zoo/fashion_cnn.weights.h5`); `python -m g
 and `ganlib/zoo/fashion_cnn.md` says how well it classifies. An FID measured with it compares with no other FID.
 """
 
-import hashlib
 from collections.abc import Callable
 from importlib import resources
 
@@ -14,6 +13,7 @@ import tensorflow as tf
 from keras import layers
 
 from ganlib.errors import InputError
+from ganlib.metrics.extractors import Extractor, hash_of_weights
 from ganlib.metrics.frechet import frechet_distance_from_statistics, statistics
 
 _BATCH = 500
@@ -32,7 +32,7 @@ def network() -> keras.Model:
     return keras.Model(image, {"features": features, "logits": logits}, name="fashion_cnn")
 
 
-class FashionCNN:
+class FashionCNN(Extractor):
     """The trained classifier as a feature extractor.
 
     Attributes:
@@ -43,26 +43,19 @@ class FashionCNN:
 
     name = "fashion-cnn"
     resizer = "centre crop to 28x28"
+    num_classes = 10
 
     def __init__(self):
+        super().__init__()
         self._network = network()
         with resources.as_file(resources.files("ganlib.zoo") / "fashion_cnn.weights.h5") as path:
             self._network.load_weights(path)
-        digest = hashlib.sha256(
-            b"".join(np.ascontiguousarray(w).tobytes() for w in self._network.get_weights())
-        )
-        self.weights_hash = digest.hexdigest()[:12]
+        self.weights_hash = hash_of_weights(self._network.get_weights())
         self._function = tf.function(lambda images: self._network(images, training=False))
 
-    def features(self, images: np.ndarray) -> np.ndarray:
-        """Images (n, size, size, 1) in [-1, 1], size 28 or more -> features (n, 128), float32."""
-        return self._outputs(images)["features"]
-
-    def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Images (n, size, size, 1) in [-1, 1], size 28 or more -> class probabilities (n, 10), float32."""
-        return tf.nn.softmax(self._outputs(images)["logits"]).numpy()
-
-    def _outputs(self, images) -> dict[str, np.ndarray]:
+    def outputs(self, images, batch_size=None):
+        """Images (n, size, size, 1) in [-1, 1], size 28 or more -> features (n, 128), probabilities (n, 10)."""
+        batch_size = batch_size or _BATCH
         images = np.asarray(images, np.float32)
         if images.ndim != 4 or images.shape[3] != 1 or min(images.shape[1:3]) < 28 or not len(images):
             raise InputError(
@@ -74,13 +67,13 @@ class FashionCNN:
             )
         top, left = (images.shape[1] - 28) // 2, (images.shape[2] - 28) // 2
         images = images[:, top : top + 28, left : left + 28]
-        padding = -len(images) % _BATCH  # one shape, one trace
+        padding = -len(images) % batch_size  # one shape, one trace
         images = np.concatenate([images, np.zeros((padding, 28, 28, 1), np.float32)])
-        outputs = [self._function(chunk) for chunk in np.split(images, len(images) // _BATCH)]
-        return {
-            name: np.concatenate([output[name].numpy() for output in outputs])[: len(images) - padding]
-            for name in ("features", "logits")
-        }
+        outputs = [self._function(chunk) for chunk in np.split(images, len(images) // batch_size)]
+        n = len(images) - padding
+        features = np.concatenate([output["features"].numpy() for output in outputs])[:n]
+        logits = np.concatenate([output["logits"].numpy() for output in outputs])[:n]
+        return features, tf.nn.softmax(logits).numpy()
 
 
 def fashion_cnn() -> FashionCNN:

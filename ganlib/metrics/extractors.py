@@ -1,0 +1,600 @@
+"""Feature extractors: what turns images into the vectors and class probabilities that most metrics compare.
+
+| name | what | where it fits |
+|---|---|---|
+| fashion-cnn | classifier that ships with ganlib (fashion_cnn.py) | grey Fashion-MNIST, 28 pixels or more |
+| inception-tfhub[:PATH] | TF-GAN's Inception of 2015, that of published IS and FID | photographs |
+| inception-keras[:PATH] | InceptionV3 of keras.applications; its FIDs are not the published kind | photographs |
+| classifier | trained on the spot for the data at hand, and cached | any data with labels |
+| random-convolutions | fixed random filters; last resort | images without labels |
+| identity | the points themselves | points |
+
+A score belongs to its extractor: `name`, `weights_hash` and `resizer` go into every result.
+"""
+
+import abc
+import difflib
+import hashlib
+import math
+import os
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ganlib.errors import InputError
+from ganlib.files import read_json, write_atomically, write_json
+from ganlib.metrics.resizer import Bilinear
+from ganlib.randomness import host_generator, seeded
+
+TFGAN_INCEPTION = "https://tfhub.dev/tensorflow/tfgan/eval/inception/1"
+NAMES = (
+    "fashion-cnn",
+    "inception-tfhub",
+    "inception-keras",
+    "classifier",
+    "random-convolutions",
+    "identity",
+)
+_HOLD_OUT = 0.1  # of labelled data, to say how well the classifier trained on the rest knows the classes
+_RECIPE = 1  # to be raised when the classifier's network or training changes: cached ones are then made again
+_POOL_IMAGES, _POOL_BYTES = 20_000, 2**28  # at most this much of the data trains a classifier
+
+
+class Extractor(abc.ABC):
+    """Images -> features, and class probabilities where the network has classes.
+
+    Attributes:
+        name: Which network.
+        weights_hash: First 12 digits of the SHA-256 of its weights.
+        resizer: What is done to images of another size than the network's.
+        num_classes: Of `probabilities`; None if there are none.
+        batch_size: Images a call of the network, unless another number is asked for.
+        details: More of its provenance, for people.
+    """
+
+    name: str
+    weights_hash: str
+    resizer: str = "none"
+    num_classes: int | None = None
+    batch_size: int = 500
+    details: dict[str, Any]
+
+    def __init__(self):
+        self.details = {}
+
+    @abc.abstractmethod
+    def outputs(
+        self, images: np.ndarray, batch_size: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Images (n, height, width, channels) in [-1, 1] -> features (n, d) and probabilities (n, K) or None, float32.
+
+        Raises:
+            InputError: Images of a shape or range that the network does not take.
+        """
+
+    def features(self, images: np.ndarray) -> np.ndarray:
+        """Images (n, height, width, channels) in [-1, 1] -> features (n, d), float32. Errors as in `outputs`."""
+        return self.outputs(images)[0]
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Images (n, height, width, channels) in [-1, 1] -> class probabilities (n, K), float32.
+
+        Raises:
+            InputError: As in `outputs`; or the network knows no classes.
+        """
+        if self.num_classes is None:
+            raise InputError(
+                f"{self.name} has no classes, so no probabilities: use a classifier, such as "
+                "ganlib.metrics.classifier(data)"
+            )
+        return self.outputs(images)[1]
+
+
+class _Network(Extractor):
+    """An extractor around a function of tensors, run in batches of one shape.
+
+    Args:
+        function: Images (batch, size, size, channels) -> features, and logits or None.
+        resize: To the network's size; None: it takes any.
+        channels: That the network takes; grey images are repeated for one of 3. None: any.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor | None]],
+        resize: Bilinear | None,
+        channels: int | None,
+    ):
+        super().__init__()
+        self._function = tf.function(function)
+        self._resize, self._channels = resize, channels
+        if resize is not None:
+            self.resizer = resize.name
+
+    def outputs(self, images, batch_size=None):
+        """See `Extractor.outputs`."""
+        images = self._checked(images)
+        batch_size = min(batch_size or self.batch_size, 2 ** math.ceil(math.log2(len(images))))
+        features, probabilities = [], []
+        for start in range(0, len(images), batch_size):
+            batch = images[start : start + batch_size]
+            missing = batch_size - len(batch)  # the last batch is filled up: one shape, one trace
+            if self._resize is not None:
+                batch = self._resize(batch)
+            if self._channels == 3 and batch.shape[-1] == 1:
+                batch = np.repeat(batch, 3, axis=-1)
+            padded = np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), np.float32)])
+            found, logits = self._function(tf.constant(padded))
+            features.append(found.numpy()[: len(batch)])
+            if logits is not None:
+                probabilities.append(tf.nn.softmax(logits).numpy()[: len(batch)])
+        return np.concatenate(features), np.concatenate(probabilities) if probabilities else None
+
+    def _checked(self, images) -> np.ndarray:
+        images = np.asarray(images, np.float32)
+        channels = {None: (1, 3), 1: (1,), 3: (1, 3)}[self._channels]
+        if images.ndim != 4 or not images.size or images.shape[3] not in channels:
+            raise InputError(
+                f"images of shape {images.shape}: {self.name} takes (n, height, width, "
+                f"{' or '.join(map(str, channels))}), n of 1 or more"
+            )
+        if not np.isfinite(images).all() or images.min() < -1.001 or images.max() > 1.001:
+            raise InputError(
+                f"images in [{images.min()}, {images.max()}]: {self.name} takes finite values in [-1, 1]"
+            )
+        return images
+
+
+# --------------------------------------------------------------------------------------------- Inception
+
+
+class InceptionTFHub(_Network):
+    """TF-GAN's copy of the Inception network that IS and FID were defined with (Szegedy et al. 2015, 1,008 outputs).
+
+    Args:
+        source: Handle of TF-Hub, or the folder of a SavedModel with the same signature: images (batch, 299, 299, 3) in
+            [-1, 1] -> {"logits": (batch, K), "pool_3": (batch, d) or (batch, 1, 1, d)}.
+
+    Raises:
+        InputError: There is no such module, no network to fetch it with, or it has another signature.
+    """
+
+    name = "inception-tfhub"
+    batch_size = 50
+
+    def __init__(self, source: str | Path = TFGAN_INCEPTION):
+        folder = Path(source) if Path(source).is_dir() else _fetched(str(source))
+        try:
+            module = tf.saved_model.load(str(folder))
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            raise InputError(
+                f"{source} is not a readable SavedModel ({_line(error)}): fetch it again from {TFGAN_INCEPTION}"
+            ) from error
+        call = module if callable(module) else module.signatures.get("serving_default")
+        try:
+            probe = call(tf.zeros((2, 299, 299, 3)))
+            self.num_classes = int(probe["logits"].shape[-1])
+            _ = probe["pool_3"]
+        except Exception as error:  # TensorFlow raises almost anything for a signature that does not fit
+            raise InputError(
+                f"{source} does not turn images (n, 299, 299, 3) into 'logits' and 'pool_3' ({_line(error)}): give "
+                f"a copy of {TFGAN_INCEPTION}"
+            ) from error
+
+        def function(images):
+            found = call(images)
+            return tuple(tf.reshape(found[name], [tf.shape(images)[0], -1]) for name in ("pool_3", "logits"))
+
+        super().__init__(function, Bilinear(299, antialias=False), 3)
+        self._module = module  # TensorFlow frees the variables of a module that nobody holds
+        self.weights_hash = _hash_of_files(folder)
+        self.details["source"] = str(source)
+
+
+class InceptionKeras(_Network):
+    """InceptionV3 of keras.applications: the later Inception, whose FIDs do not compare with published ones.
+
+    Args:
+        weights: "imagenet" (fetched by Keras, 92 MB), or the path of an .h5 file of the whole network.
+
+    Raises:
+        InputError: The weights are neither here nor to be fetched, or of another network.
+    """
+
+    name = "inception-keras"
+    batch_size = 50
+    num_classes = 1000
+
+    def __init__(self, weights: str | Path = "imagenet"):
+        local = str(weights) != "imagenet"
+        if local and not Path(weights).is_file():
+            raise InputError(f"{weights} does not exist: give 'imagenet' or the path of an .h5 file")
+        try:
+            network = keras.applications.InceptionV3(
+                weights=None if local else "imagenet", classifier_activation=None
+            )
+            if local:
+                network.load_weights(str(weights))
+        except Exception as error:  # get_file raises a bare Exception without a network
+            raise InputError(
+                f"InceptionV3 cannot have the weights {str(weights)!r} ({_line(error)}): without a network give the "
+                "path of a downloaded inception_v3_weights_tf_dim_ordering_tf_kernels.h5"
+            ) from error
+        both = keras.Model(network.input, [network.get_layer("avg_pool").output, network.output])
+        super().__init__(lambda images: both(images, training=False), Bilinear(299, antialias=True), 3)
+        self.weights_hash = hash_of_weights(network.get_weights())
+        self.details["weights"] = str(weights)
+
+
+def inception_tfhub(source: str | Path = TFGAN_INCEPTION) -> InceptionTFHub:
+    """TF-GAN's Inception, from TF-Hub or a local folder. See `InceptionTFHub`."""
+    return InceptionTFHub(source)
+
+
+def inception_keras(weights: str | Path = "imagenet") -> InceptionKeras:
+    """InceptionV3 of keras.applications. See `InceptionKeras`."""
+    return InceptionKeras(weights)
+
+
+def _fetched(handle: str) -> Path:
+    """The folder where TF-Hub keeps the module `handle`, fetched if it is not there."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # tensorflow-hub 0.16 uses pkg_resources, which says that it is old
+            import tensorflow_hub
+    except ImportError as error:
+        raise InputError(
+            f"{handle} needs the package tensorflow-hub ({error}): pip install tensorflow-hub 'setuptools<81', or "
+            "give the folder of the module"
+        ) from error
+    try:
+        return Path(tensorflow_hub.resolve(handle))
+    except Exception as error:  # urllib, gzip, tarfile and TensorFlow each have their own
+        raise InputError(
+            f"{handle} can be neither found nor fetched ({_line(error)}): without a network give the folder of a "
+            f"copy, inception-tfhub:PATH"
+        ) from error
+
+
+def _line(error: BaseException, most: int = 200) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= most else text[:most] + "..."
+
+
+# ------------------------------------------------------------------------------ classifier of the data at hand
+
+
+def classifier_network(shape: tuple[int, int, int], num_classes: int) -> keras.Model:
+    """Image (batch, *shape) -> features (batch, 128), logits (batch, num_classes).
+
+    3x3 convolutions with batch norm; halved until at most 7 pixels are left, from 64 pixels on by a stride first.
+    """
+    image = keras.Input(shape, name="image")
+    x, side = image, min(shape[:2])
+    for i, channels in enumerate((32, 64, 128, 128, 128, 128, 128, 128)):
+        stride = 2 if side >= 64 else 1
+        x = keras.layers.Conv2D(
+            channels, 3, strides=stride, padding="same", use_bias=False, name=f"convolution_{i}"
+        )(x)
+        x = keras.layers.ReLU()(keras.layers.BatchNormalization(name=f"norm_{i}")(x))
+        side = -(-side // stride)
+        if side >= 8:
+            x, side = keras.layers.MaxPooling2D(2)(x), side // 2
+        if i >= 2 and side < 8:
+            break
+    features = keras.layers.GlobalAveragePooling2D(name="features")(x)
+    logits = keras.layers.Dense(num_classes, name="logits")(features)
+    return keras.Model(image, [features, logits], name="classifier")
+
+
+class Classifier(_Network):
+    """A small classifier of the data that is evaluated, trained once and kept in the cache.
+
+    A tenth of the examples that it may see (2,000 at most) is held out; `details` has the accuracy on them.
+
+    Args:
+        data: An ImageDataset that has labels, whether or not they were asked for.
+        seed: Of initial weights, held-out part and order.
+        steps: Of Adam with batches of 100 and a cosine schedule.
+        cache: Folder for the weights; None: the user's, see `cache_folder`; False: none.
+
+    Raises:
+        InputError: The data has no labels or too few examples, or the cache cannot be written.
+    """
+
+    def __init__(self, data: Any, seed: int = 0, steps: int = 600, cache: str | Path | bool | None = None):
+        if data.num_classes is None or len(data.shape) != 3:
+            raise InputError(
+                f"{data.name!r} are not images with labels, so no classifier can be trained: use "
+                "random-convolutions (identity for points)"
+            )
+        network = _initial(data, seed)
+        super().__init__(
+            lambda images: network(images, training=False),
+            Bilinear(data.shape[0], antialias=True),
+            data.shape[-1],
+        )
+        self.name = f"classifier of {data.name} {data.split}"
+        self.num_classes = data.num_classes
+        images, labels = _pool(data, seed)
+        held_out = min(2000, round(_HOLD_OUT * len(images)))
+        if not held_out or len(images) < 10 * data.num_classes:
+            raise InputError(
+                f"{data.name!r} ({data.split}) has {len(images)} labelled examples, too few for a classifier of "
+                f"{data.num_classes} classes: use random-convolutions"
+            )
+        key = hash_of(_RECIPE, data.name, data.split, data.shape, seed, steps, images, labels)
+        folder = cache_folder(cache)
+        stem = None if folder is None else folder / f"classifier-{slug(data.name)}-{key}"
+        accuracy = None if stem is None else _restored(network, stem)
+        if accuracy is None:
+            train, test = slice(held_out, None), slice(held_out)
+            _train(network, images[train], labels[train], seed, steps)
+            _, probabilities = self.outputs(scaled(images[test]))
+            accuracy = float((probabilities.argmax(axis=1) == labels[test]).mean())
+            if stem is not None:
+                _keep(network, stem, accuracy, held_out)
+        self.weights_hash = hash_of_weights(network.get_weights())
+        self.details.update(accuracy=round(accuracy, 4), held_out=held_out, trained_on=len(images) - held_out)
+
+
+def classifier(
+    data: Any, seed: int = 0, steps: int = 600, cache: str | Path | bool | None = None
+) -> Classifier:
+    """A classifier trained on the spot for labelled data, or the one trained before. See `Classifier`."""
+    return Classifier(data, seed, steps, cache)
+
+
+def _initial(data: Any, seed: int) -> keras.Model:
+    with seeded(seed):
+        return classifier_network(tuple(data.shape), data.num_classes)
+
+
+def _pool(data: Any, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """uint8 images and labels in random order, as many as may train a classifier."""
+    most = min(_POOL_IMAGES, max(1, _POOL_BYTES // math.prod(data.shape)))
+    images, labels = real_examples(data, min(most, data.size or 8_000), labels=True)
+    order = host_generator(seed, "classifier/held out").permutation(len(images))
+    return images[order], labels[order]
+
+
+def _train(network: keras.Model, images: np.ndarray, labels: np.ndarray, seed: int, steps: int) -> None:
+    batch = min(100, len(images))
+    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps))
+    optimizer.build(network.trainable_variables)
+    loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    @tf.function
+    def step(images, labels):
+        with tf.GradientTape() as tape:
+            loss = loss_of(labels, network(images, training=True)[1])
+        optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
+
+    order = np.empty(0, np.int64)
+    for i in range(steps):
+        if len(order) < batch:
+            shuffled = host_generator(seed, f"classifier/order {i}").permutation(len(images))
+            order = np.concatenate([order, shuffled])
+        rows, order = order[:batch], order[batch:]
+        step(tf.constant(scaled(images[rows])), tf.constant(labels[rows]))
+
+
+def _keep(network: keras.Model, stem: Path, accuracy: float, held_out: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.weights.h5"
+        network.save_weights(path)
+        write_atomically(stem.with_name(stem.name + ".weights.h5"), path.read_bytes())
+    card = {
+        "weights_hash": hash_of_weights(network.get_weights()),
+        "accuracy": accuracy,
+        "held_out": held_out,
+    }
+    write_json(stem.with_name(stem.name + ".json"), card)
+
+
+def _restored(network: keras.Model, stem: Path) -> float | None:
+    """Load what `_keep` wrote and return the accuracy; None, and the network as it was, if that is not whole."""
+    weights, card = (stem.with_name(stem.name + suffix) for suffix in (".weights.h5", ".json"))
+    if not (weights.exists() and card.exists()):
+        return None
+    before = network.get_weights()
+    try:
+        stored = read_json(card)
+        network.load_weights(weights)
+        if hash_of_weights(network.get_weights()) == stored["weights_hash"]:
+            return float(stored["accuracy"])
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError):
+        pass
+    network.set_weights(before)
+    return None
+
+
+# ------------------------------------------------------------------------------------------ without a classifier
+
+
+class RandomConvolutions(_Network):
+    """Four 3x3 convolutions with fixed random weights: the mean and the deviation of every channel of every layer.
+
+    No layer was trained, so the numbers rank blur, noise and missing modes (tested), and say nothing about meaning.
+
+    Args:
+        channels: Of the images, 1 or 3.
+        seed: Of the weights, part of the name.
+    """
+
+    def __init__(self, channels: int, seed: int = 0):
+        if channels not in (1, 3):
+            raise InputError(f"channels={channels!r} is not known: give 1 (grey) or 3 (RGB)")
+        random = host_generator(seed, "random convolutions")
+        kernels, width = [], channels
+        for wider in (16, 32, 64, 64):
+            scale = math.sqrt(2 / (9 * width))  # He et al. 2015: variances stay through the ReLUs
+            kernels.append((scale * random.standard_normal((3, 3, width, wider))).astype(np.float32))
+            width = wider
+        constants = [tf.constant(kernel) for kernel in kernels]
+
+        def function(images):
+            x, found = images, []
+            for i, kernel in enumerate(constants):
+                if i and min(x.shape[1:3]) >= 4:
+                    x = tf.nn.avg_pool2d(x, 2, 2, "SAME")
+                x = tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "SAME"))
+                mean, variance = tf.nn.moments(x, [1, 2])
+                found += [mean, tf.sqrt(variance + 1e-8)]
+            return tf.concat(found, axis=1), None
+
+        super().__init__(function, None, channels)
+        self.name = f"random-convolutions(channels={channels}, seed={seed})"
+        self.weights_hash = hash_of_weights(kernels)
+
+
+def random_convolutions(channels: int, seed: int = 0) -> RandomConvolutions:
+    """Features of fixed random filters, the last resort. See `RandomConvolutions`."""
+    return RandomConvolutions(channels, seed)
+
+
+class Identity(Extractor):
+    """Points (n, d) are their own features."""
+
+    name = "identity"
+    weights_hash = "none"
+
+    def outputs(self, images, batch_size=None):
+        """Points (n, d) -> the same, float32, and None."""
+        points = np.asarray(images, np.float32)
+        if points.ndim != 2 or not points.size:
+            raise InputError(f"points of shape {points.shape}: identity takes (n, d), n of 1 or more")
+        if not np.isfinite(points).all():
+            raise InputError("the points are not all finite: check the model that made them")
+        return points, None
+
+
+# ---------------------------------------------------------------------------------------------------- choice
+
+
+def get(name: str, data: Any, cache: str | Path | bool | None = None) -> Extractor:
+    """An extractor by name, for `data`.
+
+    Args:
+        name: One of `NAMES`; inception-tfhub and inception-keras may be followed by `:PATH`.
+        data: What is to be evaluated.
+        cache: As for `Classifier`.
+
+    Raises:
+        InputError: There is no such extractor, or it cannot be had.
+    """
+    from ganlib.metrics.fashion_cnn import FashionCNN
+
+    kind, _, path = str(name).replace("_", "-").partition(":")
+    path = str(name).partition(":")[2]
+    build = {
+        "fashion-cnn": FashionCNN,
+        "inception-tfhub": lambda: InceptionTFHub(path or TFGAN_INCEPTION),
+        "inception-keras": lambda: InceptionKeras(path or "imagenet"),
+        "classifier": lambda: Classifier(data, cache=cache),
+        "random-convolutions": lambda: RandomConvolutions(data.shape[-1]),
+        "identity": Identity,
+    }
+    if kind not in build or (path and not kind.startswith("inception")):
+        close = difflib.get_close_matches(kind, NAMES, 1)
+        hint = f"did you mean {close[0]}?" if close else f"choose one of {', '.join(NAMES)}"
+        raise InputError(f"there is no extractor {name!r}: {hint}")
+    return build[kind]()
+
+
+def for_data(data: Any, cache: str | Path | bool | None = None) -> Extractor:
+    """The extractor that suits `data`: fashion-cnn for grey Fashion-MNIST, else the data's classifier if it has labels.
+
+    Without labels: random convolutions; points are their own features. Inception is never chosen unasked: it may have
+    to be fetched.
+    """
+    if len(data.shape) == 1:
+        return get("identity", data)
+    if data.name == "fashion_mnist" and data.shape[-1] == 1 and data.shape[0] >= 28:
+        return get("fashion-cnn", data)
+    return get("random-convolutions" if data.num_classes is None else "classifier", data, cache)
+
+
+# --------------------------------------------------------------------------------------------------- details
+
+
+def cache_folder(cache: str | Path | bool | None = None) -> Path | None:
+    """Where results that cost time are kept: `cache`, or ganlib in the user's cache folder; None for False."""
+    if cache is False:
+        return None
+    if cache is None or cache is True:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganlib"
+    return Path(cache)
+
+
+def real_examples(data: Any, count: int, labels: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
+    """`count` examples of an ImageDataset as it stores them (uint8 images, float32 points), and their labels or None.
+
+    Always the same ones, whatever order the dataset shuffles into: all of them in the source's order; or, of a larger
+    set, a fixed random subset (the first ones of a folder would be the first classes only); of endless data the first.
+    """
+    from ganlib.data.sources import ArraySource
+
+    source = data._source
+    if isinstance(source, ArraySource):
+        rows = np.arange(source.size)
+        if count < source.size:
+            chosen = host_generator(0, f"subset of {source.split}").permutation(source.size)[:count]
+            rows = np.sort(chosen)
+        return source.examples[rows], source.labels[rows] if labels else None
+    examples, found = [], []
+    for start in range(0, count, 250):
+        n = min(250, count - start)
+        drawn, classes = source.draw(tf.constant(start, tf.int64), n)
+        examples.append(drawn.numpy())
+        if labels:
+            found.append(classes.numpy())
+    return np.concatenate(examples), np.concatenate(found) if labels else None
+
+
+def scaled(images: np.ndarray) -> np.ndarray:
+    """uint8 -> float32 in [-1, 1]: 0 is -1 and 255 is 1; points as they are."""
+    return (
+        images.astype(np.float32) * np.float32(2 / 255) - np.float32(1)
+        if images.dtype == np.uint8
+        else images
+    )
+
+
+def hash_of_weights(weights: list[np.ndarray]) -> str:
+    """The first 12 digits of the SHA-256 of arrays."""
+    digest = hashlib.sha256()
+    for array in weights:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:12]
+
+
+def hash_of(*parts: Any) -> str:
+    """The first 16 digits of the SHA-256 of values and arrays."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(f"{part.dtype}{part.shape}".encode())
+            digest.update(np.ascontiguousarray(part))
+        else:
+            digest.update(repr(part).encode() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def slug(name: str) -> str:
+    """`name` as part of a file's name."""
+    return "".join(c if c.isalnum() or c in "_-" else "-" for c in name)[-40:]
+
+
+def _hash_of_files(folder: Path) -> str:
+    """Of a SavedModel: its graph, which may hold the weights as constants, and its variables."""
+    files = [folder / "saved_model.pb", *sorted((folder / "variables").glob("*"))]
+    return hash_of_weights([np.frombuffer(file.read_bytes(), np.uint8) for file in files if file.exists()])
