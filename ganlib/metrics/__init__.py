@@ -1,14 +1,74 @@
 """Scores of samples: pure functions of features, and the feature extractors."""
 
+from ganlib.metrics import disturbances
+from ganlib.metrics.evaluator import Conditions, Evaluation, Score, evaluate, known_metrics
+from ganlib.metrics.extractors import (
+    Extractor,
+    classifier,
+    inception_keras,
+    inception_tfhub,
+    random_convolutions,
+)
 from ganlib.metrics.fashion_cnn import FashionCNN, FashionFID, fashion_cnn, fid_fashion_cnn
-from ganlib.metrics.frechet import frechet_distance, frechet_distance_from_statistics, statistics
+from ganlib.metrics.frechet import (
+    FeatureStatistics,
+    frechet_distance,
+    frechet_distance_diagonal,
+    frechet_distance_from_statistics,
+    frechet_distance_sqrtm,
+    statistics,
+)
+from ganlib.metrics.inception import inception_score, inception_score_from_logits
+from ganlib.metrics.kernel import kernel_distance, kernel_distance_blocks, kernel_distance_subsets
+from ganlib.metrics.manifold import ManifoldScores, density_coverage, manifold_scores, precision_recall
+from ganlib.metrics.modes import mode_counts, modes_covered
+from ganlib.metrics.ms_ssim import ms_ssim, ms_ssim_of_pairs, ssim
+from ganlib.metrics.neighbours import Memorisation, memorisation, nearest_neighbours, nearest_within
+from ganlib.metrics.prd import f_beta, prd_curve, prd_from_histograms
+from ganlib.metrics.sliced_wasserstein import sliced_wasserstein
 
 __all__ = [
+    "Conditions",
+    "Evaluation",
+    "Extractor",
     "FashionCNN",
     "FashionFID",
+    "FeatureStatistics",
+    "ManifoldScores",
+    "Memorisation",
+    "Score",
+    "classifier",
+    "density_coverage",
+    "disturbances",
+    "evaluate",
+    "f_beta",
     "fashion_cnn",
     "fid_fashion_cnn",
     "frechet_distance",
+    "frechet_distance_diagonal",
     "frechet_distance_from_statistics",
+    "frechet_distance_sqrtm",
+    "inception_keras",
+    "inception_score",
+    "inception_score_from_logits",
+    "inception_tfhub",
+    "kernel_distance",
+    "kernel_distance_blocks",
+    "kernel_distance_subsets",
+    "known_metrics",
+    "manifold_scores",
+    "memorisation",
+    "mode_counts",
+    "modes_covered",
+    "ms_ssim",
+    "ms_ssim_of_pairs",
+    "nearest_neighbours",
+    "nearest_within",
+    "prd_curve",
+    "prd_from_histograms",
+    "precision_recall",
+    "random_convolutions",
+    "sliced_wasserstein",
+    "ssim",
     "statistics",
 ]

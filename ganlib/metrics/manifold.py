@@ -1,0 +1,150 @@
+"""Precision and recall, density and coverage: fidelity and variety told apart by balls around samples.
+
+Kynkäänniemi, Karras, Laine, Lehtinen, Aila. NeurIPS 2019, arXiv:1904.06991, eqs. 1 to 3 (precision, recall).
+Naeem, Oh, Uh, Choi, Yoo. ICML 2020, arXiv:2002.09797, eqs. 4 and 5 (density, coverage).
+
+A ball around each sample reaches to its k-th nearest neighbour in its own set, itself not counted. Codebases differ:
+Kynkäänniemi's, StyleGAN2-ADA's and torch-fidelity's code count a point on the ball's surface as inside (<=), Naeem's
+(and StudioGAN's) does not (<), not even in its own precision and recall. StyleGAN2-ADA rounds features and radii to
+float16; here distances are exact (see `neighbours.py`), so that a comparison never falls by rounding.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ganlib.errors import InputError
+from ganlib.metrics.frechet import as_pair
+from ganlib.metrics.neighbours import exact_squares, neighbours_of, squared_distance_blocks
+
+
+class ManifoldScores(NamedTuple):
+    """precision, recall, density, coverage, as `manifold_scores` returns them."""
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def precision_recall(real_features: np.ndarray, fake_features: np.ndarray, k: int = 3) -> tuple[float, float]:
+    """Share of generated samples within the real manifold, and of real ones within the generated manifold.
+
+    A point is within a manifold where its distance to some sample is at most (<=) that sample's radius.
+
+    Args:
+        real_features: (n, d), n more than k.
+        fake_features: (m, d), m more than k. The paper takes n = m = 50,000; recall grows with m.
+        k: Neighbour that sets the radius, the sample itself not counted; 3 in the paper.
+
+    Returns:
+        (precision, recall), each in [0, 1].
+
+    Raises:
+        InputError: A set has no more than k samples, is not finite, or the dimensions differ.
+    """
+    real, fake = _sets(real_features, fake_features, k)
+    real_radii, fake_radii = radii(real, k), radii(fake, k)
+    precise, recalled = np.zeros(len(fake), bool), np.zeros(len(real), bool)
+    for block in _Comparison(fake, real):
+        precise[block.rows] = block.within(real_radii, axis=1).any(axis=1)
+        recalled |= block.within(fake_radii, axis=0).any(axis=0)
+    return float(precise.mean()), float(recalled.mean())
+
+
+def density_coverage(real_features: np.ndarray, fake_features: np.ndarray, k: int = 5) -> tuple[float, float]:
+    """How many real balls hold a generated sample, over k; and the share of real balls that hold at least one.
+
+    density = 1 / (k m) sum_j sum_i [d(x_i, y_j) < r_i] and coverage = 1 / n sum_i [some d(x_i, y_j) < r_i], with the
+    radii r of the real samples only, strictly less.
+
+    Args:
+        real_features: (n, d), n more than k.
+        fake_features: (m, d), m more than k.
+        k: Neighbour that sets the radius; 5 in the paper.
+
+    Returns:
+        (density, coverage): density at least 0, about 1 for equal distributions and above 1 where samples crowd in
+        dense regions; coverage in [0, 1], 1 - 2^-k or so for equal distributions and equal sizes.
+
+    Raises:
+        InputError: As `precision_recall`.
+    """
+    real, fake = _sets(real_features, fake_features, k)
+    real_radii = radii(real, k)
+    inside, covered = 0, np.zeros(len(real), bool)
+    for block in _Comparison(fake, real):
+        within = block.within(real_radii, axis=1, strict=True)
+        inside += np.count_nonzero(within)
+        covered |= within.any(axis=0)
+    return float(inside / (k * len(fake))), float(covered.mean())
+
+
+def manifold_scores(
+    real_features: np.ndarray, fake_features: np.ndarray, *, k: int = 3, density_k: int = 5
+) -> ManifoldScores:
+    """`precision_recall` and `density_coverage` together: the distances are computed once.
+
+    Raises:
+        InputError: As `precision_recall`.
+    """
+    real, fake = _sets(real_features, fake_features, max(k, density_k))
+    within_real = neighbours_of(real, real, max(k, density_k), exclude_self=True)[1]
+    real_radii, wide_radii, fake_radii = within_real[:, k - 1], within_real[:, density_k - 1], radii(fake, k)
+    precise, recalled, covered = (
+        np.zeros(len(fake), bool),
+        np.zeros(len(real), bool),
+        np.zeros(len(real), bool),
+    )
+    inside = 0
+    for block in _Comparison(fake, real):
+        precise[block.rows] = block.within(real_radii, axis=1).any(axis=1)
+        recalled |= block.within(fake_radii, axis=0).any(axis=0)
+        within = block.within(wide_radii, axis=1, strict=True)
+        inside += np.count_nonzero(within)
+        covered |= within.any(axis=0)
+    density = inside / (density_k * len(fake))
+    return ManifoldScores(*(float(x) for x in (precise.mean(), recalled.mean(), density, covered.mean())))
+
+
+def radii(features: np.ndarray, k: int) -> np.ndarray:
+    """Distance of each sample of (n, d) to its k-th nearest other sample, (n,) float64."""
+    features = np.asarray(features, np.float64)
+    return neighbours_of(features, features, k, exclude_self=True)[1][:, -1]
+
+
+def _sets(real_features, fake_features, k):
+    if k < 1:
+        raise InputError(f"k={k!r} is out of range: give 1 or more, for example 3")
+    return as_pair(real_features, fake_features, at_least=k + 1)
+
+
+class _Comparison:
+    """Blocks of generated against all real samples; iterating sets `rows` and the block's squared distances."""
+
+    def __init__(self, fake: np.ndarray, real: np.ndarray):
+        self._fake, self._real = fake, real
+
+    def __iter__(self):
+        for block in squared_distance_blocks(self._fake, self._real):
+            self.rows, self._squares, self._slack = block
+            yield self
+
+    def within(self, radius: np.ndarray, *, axis: int, strict: bool = False) -> np.ndarray:
+        """(rows, n) of distance <= radius (< if strict), the radius being the real (axis 1) or fake sample's (0)."""
+        a, b = self._slack
+        squared = np.square(radius)
+        if axis == 1:
+            lower, upper = (squared - b - a.max())[None], (squared + b + a.max())[None]
+        else:
+            squared = squared[self.rows]
+            lower, upper = (squared - a - b.max())[:, None], (squared + a + b.max())[:, None]
+        lower, upper = lower.astype(np.float32), upper.astype(np.float32)
+        inside = self._squares < lower
+        # only pairs that float32 cannot decide are measured again
+        rows, columns = np.nonzero((self._squares <= upper) & ~inside)
+        if len(rows):
+            distances = np.sqrt(exact_squares(self._fake, self._real, rows + self.rows.start, columns))
+            limit = radius[columns] if axis == 1 else radius[rows + self.rows.start]
+            inside[rows, columns] = distances < limit if strict else distances <= limit
+        return inside
