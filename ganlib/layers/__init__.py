@@ -7,6 +7,12 @@ from ganlib.layers.layer_normalization import LayerNormalization
 from ganlib.layers.log_sum_exp import LogSumExp
 from ganlib.layers.maxout import Maxout
 from ganlib.layers.minibatch_discrimination import MinibatchDiscrimination
+from ganlib.layers.spectral_normalization import (
+    SpectralConv2D,
+    SpectralConv2DTranspose,
+    SpectralDense,
+    SpectralEmbedding,
+)
 from ganlib.layers.virtual_batch_normalization import (
     DropReference,
     PrependReference,
@@ -23,5 +29,9 @@ __all__ = [
     "Maxout",
     "MinibatchDiscrimination",
     "PrependReference",
+    "SpectralConv2D",
+    "SpectralConv2DTranspose",
+    "SpectralDense",
+    "SpectralEmbedding",
     "VirtualBatchNormalization",
 ]
