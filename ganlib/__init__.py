@@ -17,10 +17,12 @@ _MODULES = (
     "data",
     "errors",
     "grading",
+    "latents",
     "layers",
     "losses",
     "metrics",
     "models",
+    "monitors",
     "penalties",
     "plots",
     "randomness",
@@ -28,7 +30,7 @@ _MODULES = (
     "tricks",
 )
 
-_NEED_NO_TENSORFLOW = ("claims", "errors", "grading", "plots")
+_NEED_NO_TENSORFLOW = ("claims", "errors", "grading", "latents", "plots")
 
 __all__ = ["GAN", "budget", *_MODULES]
 

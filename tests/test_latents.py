@@ -1,0 +1,251 @@
+"""Walks, arithmetic, truncation and smoothness: closed forms, StyleGAN2-ADA's numbers, what must not pass.
+
+tests/data/latents.npz: `slerp` and the percentile filter of NVlabs/stylegan2-ada-pytorch at d72cc7d
+(metrics/perceptual_path_length.py), run on random inputs.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from ganlib import latents as lt
+from ganlib.errors import InputError
+
+OFFICIAL = np.load(Path(__file__).parent / "data" / "latents.npz")
+RNG = np.random.default_rng(0)
+A, B, C = RNG.standard_normal((3, 5, 64))
+
+
+def unit(rows):
+    return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+
+
+# ----------------------------------------------------------------------------------------- interpolation
+
+
+def test_slerp_of_unit_latents_is_stylegans():
+    found = lt.slerp(unit(OFFICIAL["slerp_a"]), unit(OFFICIAL["slerp_b"]), 0.3)
+    np.testing.assert_allclose(found, OFFICIAL["slerp_t0p3"], rtol=1e-5, atol=1e-6)
+
+
+def test_slerp_turns_at_constant_speed_and_keeps_the_norm():
+    a, b = 3 * unit(A), 3 * unit(B)
+    path = np.stack([lt.slerp(a, b, t) for t in np.linspace(0, 1, 11)])
+    np.testing.assert_allclose(np.linalg.norm(path, axis=-1), 3, rtol=1e-12)
+    steps = np.linalg.norm(np.diff(path, axis=0), axis=-1)
+    np.testing.assert_allclose(steps, steps[:1].repeat(10, axis=0), rtol=1e-9)
+    np.testing.assert_allclose(path[[0, -1]], [a, b], rtol=1e-12)
+
+
+def test_a_quarter_circle_by_hand():
+    middle = lt.slerp(np.array([2.0, 0.0]), np.array([0.0, 4.0]), 0.5)
+    np.testing.assert_allclose(middle, [2 * np.sqrt(0.5), 4 * np.sqrt(0.5)], rtol=1e-12)
+
+
+def test_slerp_of_nearly_parallel_latents_is_linear_and_loses_no_digits():
+    near = A + 1e-5 * B
+    np.testing.assert_allclose(lt.slerp(A, near, 0.25), lt.lerp(A, near, 0.25), rtol=1e-9)
+    np.testing.assert_allclose(lt.slerp(A, 2 * A, 0.25), 1.25 * A, rtol=1e-12)
+
+
+def test_the_straight_line_leaves_the_shell_and_the_arc_does_not():
+    a, b = RNG.standard_normal((2, 200, 512))
+    radius = np.sqrt(512)
+    assert np.linalg.norm(lt.lerp(a, b, 0.5), axis=1).mean() / radius == pytest.approx(np.sqrt(0.5), abs=0.01)
+    assert np.linalg.norm(lt.slerp(a, b, 0.5), axis=1).mean() / radius == pytest.approx(1, abs=0.01)
+
+
+def test_t_of_each_row_and_dtype():
+    t = np.linspace(0, 1, 5)[:, None]
+    for interpolate in (lt.lerp, lt.slerp):
+        found = interpolate(A.astype(np.float32), B.astype(np.float32), t)
+        assert found.dtype == np.float32 and found.shape == A.shape
+        np.testing.assert_allclose(found[1], interpolate(A[1], B[1], 0.25), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["slerp", "lerp"])
+def test_walk_visits_its_points_exactly_and_steps_evenly(method):
+    points = unit(A)
+    path = lt.walk(points, 4, method)
+    assert path.shape == (17, 64)
+    assert (path[::4] == points).all()
+    lengths = np.linalg.norm(np.diff(path, axis=0), axis=1).reshape(4, 4)
+    np.testing.assert_allclose(lengths, lengths[:, :1].repeat(4, axis=1), rtol=1e-9)
+
+    closed = lt.walk(points, 4, method, closed=True)
+    assert closed.shape == (20, 64) and (closed[:17] == path).all()
+    step_home = np.linalg.norm(closed[-1] - points[0])
+    assert step_home == pytest.approx(np.linalg.norm(closed[-1] - closed[-2]), rel=1e-9)
+
+
+def test_many_walks_at_once_are_each_alone():
+    points = RNG.standard_normal((3, 2, 8))
+    together = lt.walk(points, 5)
+    assert together.shape == (11, 2, 8)
+    for i in range(2):
+        np.testing.assert_allclose(together[:, i], lt.walk(points[:, i], 5), rtol=1e-12)
+
+
+# -------------------------------------------------------------------------------------------- arithmetic
+
+
+def test_mean_latent_of_a_class_and_of_a_mask():
+    labels = np.array([0, 1, 1, 0, 2])
+    np.testing.assert_allclose(lt.mean_latent(A, labels, 1), (A[1] + A[2]) / 2)
+    np.testing.assert_allclose(lt.mean_latent(A, labels == 0), (A[0] + A[3]) / 2)
+
+
+def test_arithmetic_recovers_directions_that_classes_share():
+    # latents of two independent binary properties, each along a direction of its own
+    first, second = np.eye(16)[:2] * 3
+    property_1, property_2 = RNG.integers(0, 2, (2, 4000)).astype(bool)
+    z = RNG.standard_normal((4000, 16)) + property_1[:, None] * first + property_2[:, None] * second
+    means = {
+        (i, j): lt.mean_latent(z, (property_1 == i) & (property_2 == j))
+        for i in (False, True)
+        for j in (False, True)
+    }
+    found = lt.arithmetic(means[True, True], means[True, False], means[False, False])
+    # four means of about 1,000, each of standard error 1 / sqrt(1000) an entry
+    np.testing.assert_allclose(found, second, atol=0.25)
+    assert (lt.arithmetic(A, B, C) == A - B + C).all()
+
+
+def test_on_shell():
+    np.testing.assert_allclose(np.linalg.norm(lt.on_shell(A), axis=1), 8)
+    np.testing.assert_allclose(lt.on_shell(A, 2.0), 2 * unit(A))
+
+
+# -------------------------------------------------------------------------------------------- truncation
+
+
+@pytest.mark.parametrize("threshold", [0.05, 0.7, 2.0])
+def test_resampled_latents_are_the_cut_normal(threshold):
+    z = RNG.standard_normal((100, 200))
+    found = lt.resample(z, threshold, np.random.default_rng(1))
+    assert np.abs(found).max() <= threshold
+    kept = np.abs(z) <= threshold
+    assert (found[kept] == z[kept]).all()
+    law = scipy.stats.truncnorm(-threshold, threshold)
+    assert scipy.stats.kstest(found.reshape(-1), law.cdf).pvalue > 1e-3
+    assert found.std() == pytest.approx(lt.truncated_deviation(threshold), rel=0.02)
+    assert (found == lt.resample(z, threshold, np.random.default_rng(1))).all()
+
+
+@pytest.mark.parametrize("threshold", [1e-4, 0.0099, 0.0101, 0.5, 1.0, 3.0])
+def test_truncated_deviation_is_scipys(threshold):
+    # scipy's own variance cancels for small thresholds: there by quadrature
+    x = np.linspace(-threshold, threshold, 20001)
+    weights = np.exp(-x * x / 2)
+    expected = np.sqrt(np.trapezoid(x * x * weights, x) / np.trapezoid(weights, x))
+    assert lt.truncated_deviation(threshold) == pytest.approx(expected, rel=1e-6)
+    assert lt.truncated_deviation(np.inf) == 1
+
+
+def test_shrunk_latents_keep_their_tails_which_resampled_ones_lose():
+    z = RNG.standard_normal((100, 200))
+    spread = lt.truncated_deviation(0.7)
+    shrunk, cut = lt.shrink(z, spread), lt.resample(z, 0.7, np.random.default_rng(1))
+    assert shrunk.std() == pytest.approx(cut.std(), rel=0.02)
+    assert scipy.stats.kurtosis(shrunk, axis=None) == pytest.approx(0, abs=0.1)
+    assert scipy.stats.kurtosis(cut, axis=None) < -1
+
+
+# -------------------------------------------------------------------------------------------- smoothness
+
+
+def test_step_lengths_between_pixels_and_features():
+    images = np.zeros((3, 2, 2, 1), np.float32)
+    images[1], images[2] = 1, 1.5
+    np.testing.assert_allclose(lt.step_lengths(images), [2, 1])
+    mean = lt.step_lengths(images, features=lambda x: 3 * x.reshape(len(x), -1).mean(axis=1, keepdims=True))
+    np.testing.assert_allclose(mean, [3, 1.5])
+
+
+def test_smoothness_tells_a_continuous_generator_from_one_that_remembers():
+    training = RNG.uniform(-1, 1, (50, 6, 6, 1))
+    keys = unit(RNG.standard_normal((50, 8)))
+    rotation = np.linalg.qr(RNG.standard_normal((36, 36)))[0][:8]
+
+    def continuous(z):
+        return np.tanh(unit(z) @ rotation * 4).reshape(-1, 6, 6, 1)
+
+    def memorising(z):
+        return training[(z @ keys.T).argmax(axis=1)]
+
+    walks = lt.walk(RNG.standard_normal((2, 20, 8)), 40).swapaxes(0, 1)
+    smooth = lt.smoothness([continuous(z) for z in walks], training)
+    rough = lt.smoothness([memorising(z) for z in walks], training)
+    assert 1 <= smooth.roughness < 2 and smooth.jump < 0.2
+    assert rough.roughness == np.inf and rough.jump > 1
+    # twice the steps, half the jump; a memorised jump stays
+    finer = lt.walk(np.stack([walks[:, 0], walks[:, -1]]), 80).swapaxes(0, 1)
+    halved = lt.smoothness([continuous(z) for z in finer], training).jump
+    assert halved == pytest.approx(smooth.jump / 2, rel=0.02)
+    assert lt.smoothness([memorising(z) for z in finer], training).jump > 1
+
+
+def test_smoothness_by_hand():
+    walk = np.array([[[0.0], [1.0], [4.0], [5.0]]])  # steps 1, 3, 1
+    assert lt.smoothness(walk, np.array([[0.0], [2.0], [4.0]])) == (3.0, 1.5)
+    assert lt.smoothness(0 * walk, np.array([[0.0], [2.0]])) == (1.0, 0.0)
+
+
+def test_filtered_mean_is_stylegans():
+    assert lt.filtered_mean(OFFICIAL["dist"]) == pytest.approx(float(OFFICIAL["mean_filtered"]), rel=1e-6)
+    inside = OFFICIAL["dist"][(OFFICIAL["dist"] >= OFFICIAL["lo"]) & (OFFICIAL["dist"] <= OFFICIAL["hi"])]
+    # of 1,000 in order: from the 10th, floor(0.01 x 999), to the 991st, ceil(0.99 x 999), both included
+    assert len(inside) == 991 - 10 + 1
+    assert lt.filtered_mean(OFFICIAL["dist"]) == pytest.approx(inside.mean(dtype=np.float64), rel=1e-12)
+    assert lt.filtered_mean([1.0, 2.0, 6.0]) == 3
+
+
+def test_path_length_of_a_linear_generator_on_a_line_and_on_a_circle():
+    matrix = RNG.standard_normal((64, 10))
+
+    def squared(images, others):
+        return ((np.asarray(images) - others) ** 2).sum(axis=1)
+
+    found = lt.path_length(
+        lambda z: z @ matrix, squared, A, B, 0.0, method="lerp", batch_size=2, percentiles=(0, 100)
+    )
+    assert found == pytest.approx((((B - A) @ matrix) ** 2).sum(axis=1).mean(), rel=1e-6)
+
+    # the identity on the unit circle: the speed is the angle
+    a, b = unit(A), unit(B)
+    angles = np.arccos((a * b).sum(axis=1))
+    found = lt.path_length(lambda z: z, squared, a, b, RNG.uniform(size=5), percentiles=(0, 100))
+    assert found == pytest.approx((angles**2).mean(), rel=1e-6)
+
+
+# ------------------------------------------------------------------------------------------------ errors
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: lt.lerp(A, B[:, :3], 0.5), r"shapes \(5, 64\) and \(5, 3\): give both the same"),
+        (lambda: lt.slerp(A, -A, 0.5), r"opposite latents.*use lerp"),
+        (lambda: lt.slerp(A, 0 * A, 0.5), r"a latent is zero"),
+        (lambda: lt.slerp(A, np.nan * A, 0.5), r"not all finite"),
+        (lambda: lt.walk(A[:1], 4), r"k of 2 or more"),
+        (lambda: lt.walk(A, 0), r"steps=0 is out of range"),
+        (lambda: lt.walk(A, 4, "cubic"), r"method='cubic': choose one of slerp, lerp"),
+        (lambda: lt.mean_latent(A, np.zeros(5), 3), r"none of the 5 latents has the label 3"),
+        (lambda: lt.mean_latent(A, np.zeros(4), 0), r"labels of shape \(4,\)"),
+        (lambda: lt.on_shell(A, 0), r"radius=0 is out of range"),
+        (lambda: lt.resample(A, 0, RNG), r"threshold=0 is out of range"),
+        (lambda: lt.shrink(A, 1.5), r"factor=1.5 is out of range"),
+        (lambda: lt.truncated_deviation(-1), r"threshold=-1 is out of range"),
+        (lambda: lt.step_lengths(A[:1]), r"1 image\(s\) make no step"),
+        (lambda: lt.smoothness(A[None], np.ones((3, 64))), r"copies of another"),
+        (lambda: lt.filtered_mean([]), r"0 distances"),
+        (lambda: lt.filtered_mean([1.0], (99, 1)), r"low < high"),
+        (lambda: lt.path_length(None, None, A, B, 0.0, epsilon=0), r"epsilon=0 is out of range"),
+    ],
+)
+def test_bad_arguments(call, message):
+    with pytest.raises(InputError, match=message):
+        call()

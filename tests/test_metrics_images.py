@@ -1,0 +1,248 @@
+"""SWD and MS-SSIM against arrays of the official code, disturbances, and distances to the polygon manifold."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ganlib.errors import InputError
+from ganlib.metrics import disturbances, ms_ssim, ms_ssim_of_pairs, sliced_wasserstein, ssim
+from ganlib.metrics.ms_ssim import ms_ssim_of_each, ssim_by_level, window
+from ganlib.metrics.sliced_wasserstein import (
+    downsampled,
+    laplacian_pyramid,
+    normalised,
+    patches_at,
+    resolutions,
+    sliced_distance,
+    unit_columns,
+    upsampled,
+)
+
+PATCHES = 128
+
+
+@pytest.fixture(scope="module")
+def facts():
+    # tkarras/progressive_growing_of_gans 2504c3f, metrics/sliced_wasserstein.py and ms_ssim.py, run under numpy 2.4
+    with np.load(Path(__file__).parent / "data" / "metrics_images.npz") as file:
+        return {name: file[name] for name in file.files}
+
+
+def levels_of(nchw):
+    """The official code's 0 to 255, channels last."""
+    return np.moveaxis(nchw, 1, -1).astype(np.float32)
+
+
+def images_of(bytes_nhwc):
+    return bytes_nhwc.astype(np.float32) / 127.5 - 1
+
+
+def official_draw(random, level, patches):
+    """Centres in the order in which the official code draws them."""
+    shape = (len(level) * patches, 1, 1, 1)
+    x = random.randint(3, level.shape[2] - 3, size=shape)
+    return x.reshape(-1), random.randint(3, level.shape[1] - 3, size=shape).reshape(-1)
+
+
+def official_patches(random, images, levels, patches):
+    found = [[] for _ in range(levels)]
+    for batch in (images[:32], images[32:]):
+        for i, level in enumerate(laplacian_pyramid(batch, levels)):
+            found[i].append(patches_at(level, *official_draw(random, level, patches)))
+    return [normalised(np.concatenate(parts)) for parts in found]
+
+
+def test_pyramid_is_the_official_one(facts):
+    image = levels_of(facts["swd_A_nchw_uint8"][:1])
+    for i, level in enumerate(laplacian_pyramid(image, 3)):
+        np.testing.assert_allclose(level, levels_of(facts[f"swd_laplacian_A0_level{i}"]), atol=1e-4)
+    small = downsampled(image)
+    np.testing.assert_allclose(small, levels_of(facts["swd_pyr_down_A0"]), rtol=1e-6)
+    np.testing.assert_allclose(upsampled(small), levels_of(facts["swd_pyr_up_of_pyr_down_A0"]), rtol=1e-6)
+
+
+def test_pyramid_adds_up_to_the_image(facts):
+    image = levels_of(facts["swd_B_nchw_uint8"][:3])
+    fine, middle, coarse = laplacian_pyramid(image, 3)
+    np.testing.assert_allclose(upsampled(upsampled(coarse) + middle) + fine, image, atol=1e-3)
+
+
+def test_patches_and_distance_are_the_official_ones(facts):
+    rows = {}
+    for name, seed in (("A", 77), ("B", 78)):
+        image = levels_of(facts[f"swd_{name}_nchw_uint8"][:2])
+        patches = patches_at(image, *official_draw(np.random.RandomState(seed), image, 16))
+        if name == "A":
+            np.testing.assert_array_equal(patches, facts["swd_descriptors_A01_seed77_n16"])
+        rows[name] = normalised(patches)
+        np.testing.assert_allclose(
+            rows[name], facts[f"swd_descriptors_{name}01_seed{seed}_finalized"], atol=2e-6
+        )
+    distance = sliced_distance(rows["A"], rows["B"], facts["swd_dirs_seed79_147x8"])
+    np.testing.assert_allclose(distance, facts["swd_sliced_wasserstein_1repeat_8dirs_seed79"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", [123, 5])
+def test_whole_protocol_with_the_official_random_numbers(facts, seed):
+    random = np.random.RandomState(seed)
+    a, b = levels_of(facts["swd_A_nchw_uint8"]), levels_of(facts["swd_B_nchw_uint8"])
+    real = official_patches(random, a, 2, PATCHES)
+    random.randn(2 * 4, 147, 128)  # the official code measures the real images against themselves first
+    fake = official_patches(random, b, 2, PATCHES)
+    scores = []
+    for rows_real, rows_fake in zip(real, fake, strict=True):
+        lines = [unit_columns(random.randn(147, 128)) for _ in range(4)]
+        scores.append(1e3 * np.mean([sliced_distance(rows_real, rows_fake, each) for each in lines]))
+    expected = facts[f"swd_api_seed{seed}_A_vs_B_x1e3_32_16_avg"]
+    np.testing.assert_allclose([*scores, np.mean(scores)], expected, rtol=1e-5)
+
+
+def test_sliced_wasserstein_of_images(facts):
+    a, b = (images_of(np.moveaxis(facts[f"swd_{name}_nchw_uint8"], 1, -1)) for name in "AB")
+    scores = sliced_wasserstein(a, b, seed=0)
+    assert list(scores) == [32, 16, "mean"]
+    # other random numbers than the official run's: its own two seeds lie 4 apart
+    np.testing.assert_allclose(list(scores.values()), [45.4, 43.7, 44.5], atol=5)
+    assert sliced_wasserstein(a, b, seed=0) == scores != sliced_wasserstein(a, b, seed=1)
+    assert sliced_wasserstein(a, a)["mean"] < scores["mean"] / 2
+    grey = sliced_wasserstein(a[..., :1], b[..., :1], patches=32, directions=200)
+    assert grey.keys() == scores.keys() and grey["mean"] > 0
+
+
+def test_one_dimensional_distance_is_scipys():
+    from scipy.stats import wasserstein_distance
+
+    random = np.random.default_rng(0)
+    a, b = random.normal(size=(200, 1)).astype(np.float32), random.uniform(size=(200, 1)).astype(np.float32)
+    expected = wasserstein_distance(a[:, 0], b[:, 0])
+    np.testing.assert_allclose(sliced_distance(a, b, np.ones((1, 1), np.float32)), expected, rtol=1e-6)
+
+
+def test_resolutions():
+    assert resolutions((64, 64, 3)) == [64, 32, 16]
+    assert resolutions((28, 28, 1)) == [28]
+    assert resolutions((48, 48, 1)) == [48, 24]
+    for shape in ((8, 8, 1), (33, 33, 1), (36, 72, 1), (70, 70, 3)):
+        with pytest.raises(InputError, match=f"{shape[0]}x{shape[1]}"):
+            resolutions(shape)
+
+
+@pytest.mark.parametrize("size", [11, 8, 4, 2])
+def test_windows_are_the_official_ones(facts, size):
+    np.testing.assert_allclose(np.outer(window(size), window(size)), facts[f"msssim_gauss_size{size}"])
+
+
+def test_ms_ssim_is_the_official_one(facts):
+    for size in (32, 192):
+        a, b = (
+            images_of(facts[f"msssim_img{i}_nhwc_uint8_32" if size == 32 else f"msssim_img{i}_192"])
+            for i in "12"
+        )
+        # the official code squares in float32
+        np.testing.assert_allclose(ms_ssim(a, b), facts[f"msssim_value_{size}"], rtol=3e-6)
+        if size == 32:
+            similarity, contrast = ssim_by_level(a, b)
+            np.testing.assert_allclose(similarity[0], facts["msssim_ssim_per_image_32_level0"], rtol=1e-6)
+            np.testing.assert_allclose(contrast[0], facts["msssim_cs_per_image_32_level0"], rtol=1e-6)
+            np.testing.assert_allclose(ssim(a, b), facts["msssim_ssim_per_image_32_level0"].mean(), rtol=1e-6)
+    a, b = (images_of(np.moveaxis(facts[f"swd_{name}_nchw_uint8"][:4], 1, -1)) for name in "AB")
+    np.testing.assert_allclose(ms_ssim(a, b), facts["msssim_value_32_A_first4_vs_B_first4"], rtol=1e-6)
+
+
+def test_ssim_of_constant_images_is_the_luminance_factor():
+    black, grey = np.full((2, 16, 16, 1), -1.0), np.full((2, 16, 16, 1), 127 / 127.5 - 1)
+    c1 = (0.01 * 255) ** 2
+    np.testing.assert_allclose(ssim(black, grey), c1 / (127**2 + c1), rtol=1e-6)
+    np.testing.assert_allclose(ms_ssim(grey, grey), 1, rtol=1e-12)
+
+
+def test_ms_ssim_of_pairs_never_pairs_an_image_with_itself():
+    random = np.random.default_rng(0)
+    two = random.uniform(-1, 1, size=(2, 16, 16, 1))
+    np.testing.assert_allclose(ms_ssim_of_pairs(two, pairs=7), ms_ssim(two[:1], two[1:]), rtol=1e-9)
+    few = random.uniform(-1, 1, size=(40, 16, 16, 1))
+    assert ms_ssim_of_pairs(few, 300, seed=1) == ms_ssim_of_pairs(few, 300, seed=1)
+    every = [ms_ssim_of_each(few, np.roll(few, shift, axis=0)).mean() for shift in range(1, 40)]
+    np.testing.assert_allclose(ms_ssim_of_pairs(few, 3000), np.mean(every), atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: ssim(x, x[:2]), "3 images_a and 2 images_b"),
+        (lambda x: ms_ssim(x[:, :28, :28], x[:, :28, :28]), "28x28.*resolution=32"),
+        (lambda x: ssim(x, x[:, :16]), "one shape"),
+        (lambda x: ssim(x + 1.5, x), r"\[-1, 1\]"),
+        (lambda x: ssim(x[0], x[0]), "height, width, channels"),
+        (lambda x: ms_ssim_of_pairs(x[:1]), "at least two images"),
+        (lambda x: sliced_wasserstein(x, x[:2]), "3 real and 2 fake"),
+        (lambda x: sliced_wasserstein(x, x, patches=0), "patches=0"),
+        (lambda x: disturbances.swirl(x, 1.2), "level=1.2"),
+        (lambda x: disturbances.contaminate(x, x, -0.1), "share=-0.1"),
+        (lambda x: disturbances.contaminate(x, x[:, :16], 0.5), "one shape"),
+    ],
+)
+def test_bad_arguments(call, message):
+    with pytest.raises(InputError, match=message):
+        call(np.zeros((3, 32, 32, 1)))
+
+
+@pytest.fixture(scope="module")
+def photographs(facts):
+    return images_of(np.moveaxis(facts["swd_A_nchw_uint8"], 1, -1))
+
+
+ALL = ("gaussian_noise", "gaussian_blur", "black_rectangles", "swirl", "salt_and_pepper")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_disturbances_grow_with_level_and_repeat_with_seed(photographs, name):
+    disturb = getattr(disturbances, name)
+    np.testing.assert_allclose(disturb(photographs, 0), photographs, atol=1e-6)
+    distances = []
+    for level in (0.25, 0.5, 1):
+        spoilt = disturb(photographs, level, seed=3)
+        assert spoilt.dtype == np.float32 and spoilt.shape == photographs.shape and np.abs(spoilt).max() <= 1
+        distances.append(np.abs(spoilt - photographs).mean())
+        np.testing.assert_array_equal(spoilt, disturb(photographs, level, seed=3))
+    assert 0 < distances[0] < distances[1] < distances[2]
+    if name != "gaussian_blur":
+        assert (disturb(photographs, 1, seed=4) != spoilt).any()
+
+
+def test_disturbances_do_what_they_say():
+    grey = np.zeros((200, 32, 32, 3), np.float32)
+    noise = disturbances.gaussian_noise(grey, 1)
+    np.testing.assert_allclose(noise.std(), 0.75 / 4.5, rtol=0.01)
+    spoilt = disturbances.salt_and_pepper(grey, 0.5)
+    np.testing.assert_allclose([(spoilt == 1).mean(), (spoilt == -1).mean()], 0.075, rtol=0.05)
+    assert (spoilt == spoilt[..., :1]).all()
+    covered = (disturbances.black_rectangles(grey, 1 / 3) == -1)[..., 0].sum(axis=(1, 2))
+    assert covered.min() >= 64 and covered.max() <= 5 * 64  # five squares of 8 pixels that may overlap
+    centred = np.full((40, 33, 33, 1), -1, np.float32)
+    centred[:, 16, :16] = 1  # a ray from the centre: a whirl turns it there, and hardly at the border
+    whirled = disturbances.swirl(centred, 0.5)[..., 0]
+    assert (whirled[:, 16, 14] < 0).all() and (whirled[:, 16, 0] > 0.2).all()
+    assert len(np.unique(whirled.reshape(40, -1), axis=0)) == 2  # either way round
+    np.testing.assert_allclose(whirled[:, 16, 16], centred[:, 16, 16, 0])
+
+
+def test_blur_is_scipys_gaussian_and_keeps_the_mean_inside():
+    dot = np.full((1, 64, 64, 1), -1, np.float32)
+    dot[0, 32, 32] = 1
+    blurred = disturbances.gaussian_blur(dot, 0.5)[0, ..., 0] + 1
+    rows = np.arange(64) - 32
+    np.testing.assert_allclose(
+        (blurred * rows[:, None] ** 2).sum() / blurred.sum(), 4, rtol=0.01
+    )  # deviation 2
+    np.testing.assert_allclose(blurred.sum(), 2, rtol=1e-3)
+
+
+def test_contaminate_replaces_the_share_exactly():
+    images, others = np.zeros((40, 4, 4, 1), np.float32), np.full((7, 4, 4, 1), -1, np.float32)
+    for share, expected in ((0, 0), (0.25, 10), (1, 40)):
+        assert (disturbances.contaminate(images, others, share)[:, 0, 0, 0] == -1).sum() == expected
+    marked = np.linspace(-1, 1, 50, dtype=np.float32)[:, None, None, None] * np.ones((1, 4, 4, 1), np.float32)
+    mixed = disturbances.contaminate(images - 0.5, marked, 1.0, seed=2)
+    assert len(np.unique(mixed[:, 0, 0, 0])) == 40  # without replacement
