@@ -87,14 +87,12 @@ class SpectralNormalized(keras.layers.Layer):
         return vector / tf.maximum(tf.norm(vector), self.epsilon)
 
     def save_own_variables(self, store):
-        """The Keras layer's variables, and u, which Keras' own method would leave out."""
-        super().save_own_variables(store)
-        store["u"] = self.u
+        """All variables; the Keras layers' own methods would leave u out."""
+        keras.layers.Layer.save_own_variables(self, store)
 
     def load_own_variables(self, store):
         """What `save_own_variables` wrote."""
-        self.u.assign(store["u"])
-        super().load_own_variables({name: store[name] for name in store if name != "u"})
+        keras.layers.Layer.load_own_variables(self, store)
 
     def get_config(self):
         """The constructor's arguments."""

@@ -131,11 +131,14 @@ class SNGAN(GAN):
         require_positive_integers(
             resolution=resolution, channels=channels, latent_dim=latent_dim, base_channels=base_channels
         )
-        discriminator_learning_rate = discriminator_learning_rate or learning_rate
-        if not (learning_rate > 0 and discriminator_learning_rate > 0):
-            raise InputError(
-                f"learning_rate={learning_rate!r} is out of range: give a number above 0, like 2e-4"
-            )
+        if discriminator_learning_rate is None:
+            discriminator_learning_rate = learning_rate
+        for name, rate in (
+            ("learning_rate", learning_rate),
+            ("discriminator_learning_rate", discriminator_learning_rate),
+        ):
+            if not rate > 0:
+                raise InputError(f"{name}={rate!r} is out of range: give a number above 0, like 2e-4")
         with seeded(seed):
             super().__init__(
                 *self.make_networks(resolution, channels, latent_dim, base_channels),
