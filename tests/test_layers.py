@@ -88,12 +88,20 @@ def test_second_derivatives_and_xla(network):
         return tape.gradient(value, x)
 
     x = tf.constant(inputs)
-    plain, compiled = tf.function(gradient)(x), tf.function(gradient, jit_compile=True)(x)
+    if any(isinstance(layer, keras.layers.Conv2D) for layer in net.layers):
+        # known fault: TensorFlow 2.21's graph optimiser breaks this one in a plain graph; eagerly and under XLA it is right
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            tf.function(gradient)(x)
+        run = lambda f: tf.function(f, jit_compile=True)  # noqa: E731
+        plain = gradient(x)
+    else:
+        run, plain = tf.function, tf.function(gradient)(x)
+    plain, compiled = plain, tf.function(gradient, jit_compile=True)(x)
     scale = np.abs(plain).max()
     assert scale > 0
     np.testing.assert_allclose(compiled, plain, rtol=1e-3, atol=1e-4 * scale)
     step = plain / tf.norm(plain)
-    values = tf.function(lambda h: penalty(x + h * step))
+    values = run(lambda h: penalty(x + h * step))
     h = 2e-3
     slope = (values(tf.constant(h)) - values(tf.constant(-h))) / (2 * h)
     np.testing.assert_allclose(slope, tf.norm(plain), rtol=0.02)

@@ -8,6 +8,9 @@
 
 The reference rows go through the network in front of the batch's and are dropped at its end; everything between must
 treat rows one by one (no dropout: a replica would draw other masks for its copy of the reference rows).
+
+A gradient penalty through this and a convolution works eagerly and under XLA, but in a plain graph TensorFlow 2.21's
+graph optimiser breaks its second derivative (shapes that do not match): use jit_compile=True there.
 """
 
 import base64
@@ -94,7 +97,7 @@ class DropReference(keras.layers.Layer):
 
     def call(self, inputs):
         """(reference_size + batch, ...) -> (batch, ...)."""
-        return inputs[self.reference_size :]
+        return _parted(tf.convert_to_tensor(inputs), self.reference_size)[1]
 
     def compute_output_shape(self, input_shape):
         """(reference_size + batch, ...) -> (batch, ...)."""
@@ -143,7 +146,7 @@ class VirtualBatchNormalization(keras.layers.Layer):
         x = tf.cast(inputs, tf.float32)
         n = self.reference_size
         positions = list(range(1, x.shape.rank - 1))
-        reference, batch = x[:n], x[n:]
+        reference, batch = _parted(x, n)
         # around the reference's mean, or float32 would lose a small variance beside a large mean
         center = tf.reduce_mean(reference, [0, *positions], keepdims=True)
         variance = tf.reduce_mean(tf.square(reference - center), [0, *positions], keepdims=True)
@@ -167,6 +170,12 @@ class VirtualBatchNormalization(keras.layers.Layer):
     def get_config(self):
         """The constructor's arguments."""
         return {**super().get_config(), "reference_size": self.reference_size, "epsilon": self.epsilon}
+
+
+def _parted(rows: tf.Tensor, n: int) -> list[tf.Tensor]:
+    """The first `n` rows, and the rest."""
+    total = rows.shape[0] if rows.shape[0] is not None else tf.shape(rows)[0]
+    return tf.split(rows, [n, total - n], axis=0)
 
 
 def _rows(reference_size: int) -> int:
