@@ -89,7 +89,7 @@ def test_second_derivatives_and_xla(network):
 
     x = tf.constant(inputs)
     if any(isinstance(layer, keras.layers.Conv2D) for layer in net.layers):
-        # known fault: TensorFlow 2.21's graph optimiser breaks this one in a plain graph; eagerly and under XLA it is right
+        # known fault: TensorFlow 2.21's graph optimiser breaks it in a plain graph; eagerly and under XLA it is right
         with pytest.raises(tf.errors.InvalidArgumentError):
             tf.function(gradient)(x)
         run = lambda f: tf.function(f, jit_compile=True)  # noqa: E731
