@@ -1,10 +1,9 @@
-"""Feature metrics: FID beside scipy's matrix root, precision and recall beside scikit-learn's neighbours, all on 10,000.
+"""Feature metrics on 10,000 samples: FID beside scipy's matrix root, precision and recall beside scikit-learn's.
 
     python benchmarks/metrics.py
 
-Ratios of one run, rivals interleaved, medians of 3; each memory figure is the growth of a fresh process's peak. Features
-are drawn, not extracted: correlated normals, of a spectrum that falls as 1/i ("well") or as i^-3 ("ill", where
-eigenvalues drown in rounding and FID takes singular values).
+Ratios of one run, rivals interleaved, medians of 3; each memory figure is the growth of a fresh process's peak.
+Features are drawn, not extracted: correlated normals whose variances fall as 1/i ("well") or as i^-3 ("ill").
 """
 
 import json
@@ -51,7 +50,7 @@ def fid() -> dict:
     for name, power in (("well", 1.0), ("ill", 3.0)):
         sets = [metrics.statistics(features(SAMPLES, 2048, seed, power)) for seed in (0, 1)]
         both = {"ours": metrics.frechet_distance_from_statistics, "sqrtm": metrics.frechet_distance_sqrtm}
-        seconds, values = rounds({key: lambda f=f: f(*sets[0], *sets[1]) for key, f in both.items()})
+        seconds, values = rounds({key: lambda f=f: f(*sets[0], *sets[1]) for key, f in both.items()})  # noqa: B023
         difference = abs(values["ours"] - values["sqrtm"]) / values["sqrtm"]
         report[name] = seconds | {
             "ratio": round(seconds["sqrtm"] / seconds["ours"], 2),
