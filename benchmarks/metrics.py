@@ -39,7 +39,9 @@ def features(samples: int, dimensions: int, seed: int, power: float = 1.0) -> np
     """Correlated normals (samples, dimensions), float32; the standard deviations fall as i^(-power/2)."""
     random = np.random.default_rng(seed)
     deviations = np.arange(1, dimensions + 1) ** (-power / 2)
-    mixing = random.normal(size=(dimensions, dimensions)).astype(np.float32) / np.sqrt(dimensions)
+    # one mixing for all sets, so that real and generated manifolds overlap
+    mixing = np.random.default_rng(99).standard_normal((dimensions, dimensions), np.float32)
+    mixing *= np.float32((1 + 0.1 * seed) / np.sqrt(dimensions))
     normals = random.standard_normal((samples, dimensions), np.float32)
     return (normals * deviations.astype(np.float32)) @ mixing + np.float32(0.01 * seed)
 
