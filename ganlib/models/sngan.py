@@ -104,8 +104,8 @@ class SNGAN(GAN):
         "laptop": {
             "description": "32x32 grey in minutes on two CPU cores",
             "arguments": {
-                "resolution": 32, "channels": 1, "latent_dim": 64, "base_channels": 32, "n_critic": 1,
-                "ema_decay": 0.995,
+                "resolution": 32, "channels": 1, "latent_dim": 64, "base_channels": 16, "n_critic": 1,
+                "learning_rate": 1e-3, "ema_decay": 0.995,
             },
         },
         "colab": {
