@@ -95,7 +95,7 @@ def test_whole_protocol_with_the_official_random_numbers(facts, seed):
         lines = [unit_columns(random.randn(147, 128)) for _ in range(4)]
         scores.append(1e3 * np.mean([sliced_distance(rows_real, rows_fake, each) for each in lines]))
     expected = facts[f"swd_api_seed{seed}_A_vs_B_x1e3_32_16_avg"]
-    np.testing.assert_allclose([*scores, np.mean(scores)], expected, rtol=1e-5)
+    np.testing.assert_allclose([*scores, np.mean(scores)], expected, rtol=5e-5)  # float32 there
 
 
 def test_sliced_wasserstein_of_images(facts):
@@ -139,7 +139,7 @@ def test_ms_ssim_is_the_official_one(facts):
             images_of(facts[f"msssim_img{i}_nhwc_uint8_32" if size == 32 else f"msssim_img{i}_192"])
             for i in "12"
         )
-        # the official code squares in float32
+        # the official code squares in float32, which shows in the small differences of unlike images
         np.testing.assert_allclose(ms_ssim(a, b), facts[f"msssim_value_{size}"], rtol=3e-6)
         if size == 32:
             similarity, contrast = ssim_by_level(a, b)
@@ -147,7 +147,7 @@ def test_ms_ssim_is_the_official_one(facts):
             np.testing.assert_allclose(contrast[0], facts["msssim_cs_per_image_32_level0"], rtol=1e-6)
             np.testing.assert_allclose(ssim(a, b), facts["msssim_ssim_per_image_32_level0"].mean(), rtol=1e-6)
     a, b = (images_of(np.moveaxis(facts[f"swd_{name}_nchw_uint8"][:4], 1, -1)) for name in "AB")
-    np.testing.assert_allclose(ms_ssim(a, b), facts["msssim_value_32_A_first4_vs_B_first4"], rtol=1e-6)
+    np.testing.assert_allclose(ms_ssim(a, b), facts["msssim_value_32_A_first4_vs_B_first4"], rtol=2e-5)
 
 
 def test_ssim_of_constant_images_is_the_luminance_factor():
