@@ -2,12 +2,26 @@
 
 from ganlib.gan import GAN
 from ganlib.models.dcgan import DCGAN
+from ganlib.models.dragan import DRAGAN
+from ganlib.models.lsgan import LSGAN
 from ganlib.models.sngan import SNGAN
+from ganlib.models.unrolled_gan import UnrolledGAN
 from ganlib.models.vanilla_gan import VanillaGAN
+from ganlib.models.wgan import WGAN
+from ganlib.models.wgan_gp import WGANGP
 
-__all__ = ["DCGAN", "SNGAN", "VanillaGAN", "registry"]
+__all__ = ["DCGAN", "DRAGAN", "LSGAN", "SNGAN", "WGAN", "WGANGP", "UnrolledGAN", "VanillaGAN", "registry"]
 
 
 def registry() -> dict[str, type[GAN]]:
-    """Every model by its name on the command line."""
-    return {"vanilla-gan": VanillaGAN, "dcgan": DCGAN, "sngan": SNGAN}
+    """Every model by its name on the command line, in the order of the course."""
+    return {
+        "vanilla-gan": VanillaGAN,
+        "dcgan": DCGAN,
+        "unrolled-gan": UnrolledGAN,
+        "lsgan": LSGAN,
+        "wgan": WGAN,
+        "wgan-gp": WGANGP,
+        "dragan": DRAGAN,
+        "sngan": SNGAN,
+    }

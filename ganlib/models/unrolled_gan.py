@@ -6,9 +6,10 @@ D's own optimiser in place of plain gradient ascent, as in the authors' notebook
 (eqs. 10 to 12): their sum is what G would gain if D could not answer, less what D's answer takes back. Networks and
 recipe: appendix A, mixture of 8 Gaussians (`data.load("gaussians_ring")`).
 
-Taken from memory, as the appendix was not at hand: ReLU, one hidden layer in D, inputs divided by 4, orthogonal weights
-of gain 0.8. Learning rates (G 1e-3, D 1e-4), beta1, batch and z are those of the authors' notebook (poolio/unrolled_gan,
-commit 0136e29), whose networks (tanh, two hidden layers in D, gain 1.4) and ring (radius 1) are not the paper's.
+Taken from memory, as the appendix was not at hand: ReLU, one hidden layer in D, inputs divided by 4, orthogonal
+weights of gain 0.8. Learning rates (G 1e-3, D 1e-4), beta1, batch and z are those of the authors' notebook
+(poolio/unrolled_gan, commit 0136e29), whose networks (tanh, two hidden layers in D, gain 1.4) and ring (radius 1) are
+not the paper's.
 """
 
 from collections.abc import Callable, Sequence

@@ -6,11 +6,11 @@ algorithm 1 (c = 0.01, n_critic = 5, m = 64, RMSprop 5e-5). Networks: section 4:
 norm and with a constant number of filters, figure 6; a multilayer perceptron as generator, figure 7.
 
 Differs from the authors' code (martinarjovsky/WassersteinGAN, commit 2cf43ba), not from algorithm 1: n_critic is 5
-throughout, where the code takes 100 steps for each of the first 25 updates of G and for every 500th; weights are clipped
-after each update of the critic, not before it. RMSprop's decay (0.99) and epsilon (1e-8) are the defaults of the code's
-framework, the paper has none. The code's perceptron has three hidden layers and no tanh, its generator without batch
-norm halves its filters at each stage; here both are as the paper describes them, with tanh for images in [-1, 1]. There,
-as here, the critic keeps batch norm, whose scales are clipped with the rest.
+throughout, where the code takes 100 steps for each of the first 25 updates of G and for every 500th; weights are
+clipped after each update of the critic, not before it. RMSprop's decay (0.99) and epsilon (1e-8) are the defaults of
+the code's framework, the paper has none. The code's perceptron has three hidden layers and no tanh, its generator
+without batch norm halves its filters at each stage; here both are as the figures' captions describe them, with tanh for
+images in [-1, 1]. There, as here, the critic keeps batch norm, whose scales are clipped with the rest.
 
 Both generators of figures 6 and 7 are functions: `GAN(plain_generator(...), dcgan.discriminator(...))` is the standard
 GAN that they are compared with.
