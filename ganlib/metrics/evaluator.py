@@ -4,22 +4,28 @@
     evaluation["fid"], evaluation["fid"].standard_error
     better = evaluation["fid"] < other["fid"]        # InputError if the two were measured differently
 
-The standard error is that of drawing other samples (and, for metrics of equal numbers, another part of the real data):
+The standard error is that of drawing other samples (and, where parts are scored, another part of the real data):
 
-| metric | how |
+| metric | what is resampled |
 |---|---|
-| fid | bootstrap: 20 times as many samples drawn with replacement from the samples, the real data as it is |
-| inception_score | deviation over its 10 splits / sqrt(10) |
-| all others | ten disjoint parts of samples and real data are scored: deviation of their values / sqrt(10) |
+| fid | bootstrap: 20 times as many samples drawn with replacement from the samples; the real data stay as they are |
+| inception_score | the samples: deviation over its 10 splits / sqrt(10) |
+| kid, precision, recall, density, coverage | disjoint parts of samples and real data, see below |
+| prd_f8, prd_f1_8 | likewise, each part clustered once: their clusterings' noise makes it an upper bound |
+| swd | samples and real images, likewise by parts; swd's random directions are the same in all |
+| ms_ssim, ms_ssim_real | samples, or real images, likewise by parts |
 
-The last rule takes errors to shrink as 1 / sqrt(n), as they do for means over samples.
+Five to ten parts of 200 or more are scored alone: the deviation of their values / sqrt(parts). That takes errors to
+shrink as 1 / sqrt(n), as they do for means over samples; neighbours are further apart in a part, so those of
+precision and the like hold for values away from 0 and 1. None is given for fewer than 1,000 samples or real examples
+(inception_score 2,000; fid also one more than features), nor where all parts agree to the last digit, as at a
+precision of 0: that deviation of 0 would not mean certainty.
 """
 
 import dataclasses
 import difflib
 import functools
 import io
-import json
 import math
 import sys
 import time
@@ -46,15 +52,14 @@ from ganlib.metrics.prd import f_beta, prd_curve
 from ganlib.metrics.sliced_wasserstein import resolutions, sliced_wasserstein
 from ganlib.randomness import host_generator, key_of
 
-_BOOTSTRAP, _PARTS, _SMALLEST_PART = 20, 10, 20
+_BOOTSTRAP = 20
+_PARTS, _FEWEST_PARTS, _SMALLEST_PART = 10, 5, 200
 _SPLITS = 10
 _PRD = 5_000  # samples, and as many real examples, that are clustered at most
 _REAL = 50_000  # real examples at most, unless asked for: as many as published FIDs use
 _IMAGES = 1_000  # metrics of pixels see this many samples and real images at most
-_DRAW, _DRAW_NUMBERS = (
-    500,
-    2**25,
-)  # samples a draw: fixed by their shape alone, so that a seed names the same ones
+# samples a draw: fixed by their shape alone, so that a seed names the same ones
+_DRAW, _DRAW_NUMBERS = 500, 2**25
 
 
 class Sampler(Protocol):
@@ -219,24 +224,6 @@ class Evaluation(Mapping):
             }
         return table
 
-    def _first(self, other: Any) -> tuple[Score, Score]:
-        if not isinstance(other, Evaluation):
-            raise InputError(
-                f"an Evaluation does not compare with a {type(other).__name__}: take one of its scores"
-            )
-        name = next(iter(self.compare(other)))
-        return self[name], other[name]
-
-    def __lt__(self, other):
-        """Whether the first metric that both have is lower here. Errors as in `compare`."""
-        mine, theirs = self._first(other)
-        return mine < theirs
-
-    def __gt__(self, other):
-        """Whether the first metric that both have is higher here. Errors as in `compare`."""
-        mine, theirs = self._first(other)
-        return mine > theirs
-
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         scores = {
@@ -294,17 +281,13 @@ class Evaluation(Mapping):
             error = "" if value.standard_error is None else f" ± {value.standard_error:.2g}"
             lines.append(f"{name:<{width}}  {value:.4f}{error}")
         c = self.conditions
-        lines.append(f"{c.samples:,} samples (seed {self.seed}, truncation {_or_none(c.truncation)})")
+        lines.append(f"{c.samples:,} samples (seed {self.seed}, truncation {c.truncation or 'none'})")
         size = "x".join(map(str, c.shape))
         lines.append(f"{c.real_samples:,} real examples of {c.data} {c.split}, {size}, {c.fingerprint}")
         if c.extractor is not None:
             more = "".join(f", {key} {value}" for key, value in self.details.items())
             lines.append(f"{c.extractor} (weights {c.weights_hash}, resizer: {c.resizer}{more})")
         return "\n".join(lines)
-
-
-def _or_none(value: Any) -> str:
-    return "none" if value is None else str(value)
 
 
 # --------------------------------------------------------------------------------------- the table of metrics
@@ -335,20 +318,20 @@ def _by_parts(
     """Standard errors from the deviation of the values of disjoint parts."""
     n_real = len(real.images if family.needs == "images" else real.features)
     parts = min(_PARTS, min(n_real, len(fake)) // _SMALLEST_PART)
-    if parts < 2:
+    if parts < _FEWEST_PARTS:
         return {}
     found = [family.values(real.part(i, parts), fake[i::parts], seed, **options) for i in range(parts)]
-    return {
-        name: float(np.std([values[name] for values in found], ddof=1) / math.sqrt(parts))
-        for name in family.measures
-    }
+    deviations = {name: np.std([values[name] for values in found], ddof=1) for name in family.measures}
+    return {name: float(deviation / math.sqrt(parts)) or None for name, deviation in deviations.items()}
 
 
 def _fid(real: "_Real", fake: np.ndarray, seed: int) -> dict[str, float]:
     return {"fid": frechet_distance_from_statistics(*real.statistics, *statistics(fake))}
 
 
-def _fid_error(real: "_Real", fake: np.ndarray, seed: int) -> dict[str, float]:
+def _fid_error(real: "_Real", fake: np.ndarray, seed: int) -> dict[str, float | None]:
+    if len(fake) < max(_FEWEST_PARTS * _SMALLEST_PART, fake.shape[1] + 1):
+        return {}
     random = host_generator(seed, "bootstrap")
     with threadpool_limits(_threads(real)):
         again = [
@@ -677,15 +660,10 @@ def _real_features(
         bar.update(len(part))
     features = np.concatenate(found)
     if path is not None:
-        content = _npz(features=features, conditions=np.array(json.dumps(dataclasses.asdict(c))))
-        write_atomically(path, content)
+        file = io.BytesIO()
+        np.savez(file, features=features)
+        write_atomically(path, file.getvalue())
     return features
-
-
-def _npz(**arrays: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    np.savez(file, **arrays)
-    return file.getvalue()
 
 
 def _read_features(path: Path, rows: int) -> np.ndarray | None:

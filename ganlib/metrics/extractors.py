@@ -42,7 +42,7 @@ NAMES = (
     "identity",
 )
 _HOLD_OUT = 0.1  # of labelled data, to say how well the classifier trained on the rest knows the classes
-_RECIPE = 1  # to be raised when the classifier's network or training changes: cached ones are then made again
+_RECIPE = 2  # to be raised when the classifier's network or training changes: cached ones are then made again
 _POOL_IMAGES, _POOL_BYTES = 20_000, 2**28  # at most this much of the data trains a classifier
 
 
@@ -284,7 +284,7 @@ def classifier_network(shape: tuple[int, int, int], num_classes: int) -> keras.M
         x = keras.layers.Conv2D(
             channels, 3, strides=stride, padding="same", use_bias=False, name=f"convolution_{i}"
         )(x)
-        x = keras.layers.ReLU()(keras.layers.BatchNormalization(name=f"norm_{i}")(x))
+        x = keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.9, name=f"norm_{i}")(x))
         side = -(-side // stride)
         if side >= 8:
             x, side = keras.layers.MaxPooling2D(2)(x), side // 2
