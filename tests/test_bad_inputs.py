@@ -373,6 +373,7 @@ FULL_DISK = [
 ]
 
 TRAIN = ["train", "dcgan", "--preset", "smoke", "--kimg", "0.01", "--out", "new"]
+EVALUATE = ["evaluate", "good.weights.h5", "--model", "dcgan", "--preset", "smoke"]
 COMMANDS = [
     (["trian"], "'trian'", "No such command"),
     (["train"], "MODEL", "Missing argument"),
@@ -425,6 +426,15 @@ COMMANDS = [
         ["sample", "good.weights.h5", "--model", "dcgan", "--preset", "smoke", "--labels", "1"],
         *("not conditional", "without labels"),
     ),
+    (["evaluate", "missing"], "missing does not exist", "give the folder of a run"),
+    (["evaluate", "run", "--out", "a.txt"], "a.txt", ".json"),
+    (["evaluate", "run", "--samples", "1"], "--samples", "x>=2"),
+    (["evaluate", "good.weights.h5"], "no config.json that names", "give --data"),
+    (
+        [*EVALUATE, "--data", "digits", "--metrics", "fdi"],
+        *("'fdi'", "did you mean 'fid'"),
+    ),
+    ([*EVALUATE, "--data", "digits", "--extractor", "inceptoin"], "'inceptoin'", "there is no extractor"),
     (["list", "--jsn"], "--jsn", "No such option"),
 ]
 FAILURES = [  # the input is right, the run or the files are not: status 1
