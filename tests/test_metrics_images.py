@@ -5,9 +5,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ganlib import data
 from ganlib.errors import InputError
-from ganlib.metrics import disturbances, ms_ssim, ms_ssim_of_pairs, sliced_wasserstein, ssim
+from ganlib.metrics import (
+    disturbances,
+    ms_ssim,
+    ms_ssim_of_pairs,
+    polygon_distances,
+    polygon_precision_recall,
+    polygon_precision_recall_by_inversion,
+    recall_by_samples,
+    sliced_wasserstein,
+    ssim,
+)
 from ganlib.metrics.ms_ssim import ms_ssim_of_each, ssim_by_level, window
+from ganlib.metrics.polygon_manifold import corners_of, coverage, inversion_distances, sample_distances
 from ganlib.metrics.sliced_wasserstein import (
     downsampled,
     laplacian_pyramid,
@@ -246,3 +258,96 @@ def test_contaminate_replaces_the_share_exactly():
     marked = np.linspace(-1, 1, 50, dtype=np.float32)[:, None, None, None] * np.ones((1, 4, 4, 1), np.float32)
     mixed = disturbances.contaminate(images - 0.5, marked, 1.0, seed=2)
     assert len(np.unique(mixed[:, 0, 0, 0])) == 40  # without replacement
+
+
+def polygons(count, split="test", **options):
+    return data.load("polygons", split=split, **options).to_numpy(count)
+
+
+def test_renderer_is_the_datas_before_rounding():
+    source = data.load("polygons", split="test", resolution=32)
+    drawn = source.details(50)
+    images = coverage(drawn["corners"].astype(np.float64), drawn["count"], 32)
+    assert np.abs(images * 255 - (source.to_numpy(50)[..., 0] + 1) * 127.5).max() < 0.51
+
+
+def test_corners_are_within_what_the_data_draws():
+    parameters, counts = np.zeros((2, 14)), np.array([4, 3])
+    parameters[:, 3:5] = 0.5
+    corners = corners_of(parameters, counts)  # even shares on an ellipse of axes 0.45 and 0.27
+    np.testing.assert_allclose(corners[0, :4], [[0.45, 0], [0, 0.27], [-0.45, 0], [0, -0.27]], atol=1e-12)
+    np.testing.assert_allclose(corners[0, 4:], [[0.45, 0]] * 4, atol=1e-12)
+    np.testing.assert_allclose(corners[1, 1], [0.45 * np.cos(2 * np.pi / 3), 0.27 * np.sin(2 * np.pi / 3)])
+
+
+def test_distances_to_the_polygon_manifold():
+    true = polygons(60)
+    distances = polygon_distances(true)
+    assert np.mean(distances < 0.75) > 0.9  # the rest are local minima
+    assert np.median(distances) < 0.25
+    at_double = polygon_distances(polygons(20, resolution=56))
+    assert np.mean(at_double < 0.75) > 0.85
+    # one pixel of the border, where no polygon reaches, is 1 away: exactly that, at right angles to the manifold
+    with_dot = true.copy()
+    with_dot[:, 0, 0] = 1
+    expected = np.hypot(distances, 1)
+    close = distances < 0.25
+    np.testing.assert_allclose(polygon_distances(with_dot)[close], expected[close], atol=0.15)
+    clothes = data.load("fashion_mnist", split="test").to_numpy(20)
+    assert polygon_distances(clothes).min() > 2
+
+
+def test_precision_and_recall_separate_the_four_cases():
+    # Lucic 2018, figure 2
+    test = polygons(300)
+    wide, narrow = polygons(120, "train"), np.repeat(polygons(4, "train", max_corners=3), 30, axis=0)
+    scores = {
+        "good": polygon_precision_recall(wide, test),
+        "narrow": polygon_precision_recall(narrow, test),
+        "wrong": polygon_precision_recall(disturbances.gaussian_noise(wide, 0.2), test),
+        "bad": polygon_precision_recall(disturbances.gaussian_noise(narrow, 0.2), test),
+    }
+    precision = {name: score.precision for name, score in scores.items()}
+    recall = {name: score.recall for name, score in scores.items()}
+    assert (
+        min(precision["good"], precision["narrow"]) > 0.85 and max(precision["wrong"], precision["bad"]) < 0.1
+    )
+    assert min(recall["good"], recall["wrong"]) > 0.75 and max(recall["narrow"], recall["bad"]) < 0.45
+    assert scores["good"].f1 > 2 * max(scores[name].f1 for name in ("wrong", "bad"))
+    assert scores["good"].f1 > 1.5 * scores["narrow"].f1
+    np.testing.assert_allclose(recall["good"], 0.9, atol=0.08)  # how the threshold is set
+
+
+def test_inversion_finds_the_nearest_image_of_a_linear_generator():
+    import tensorflow as tf
+
+    random = np.random.default_rng(0)
+    basis = np.linalg.qr(random.normal(size=(28 * 28, 5)))[0].astype(np.float32)
+
+    def generator(z):
+        return tf.reshape(0.2 * z @ basis.T, (-1, 28, 28, 1))
+
+    z = random.normal(size=(12, 5)).astype(np.float32)
+    aside = random.normal(size=(12, 784)).astype(np.float32)
+    aside -= aside @ basis @ basis.T
+    wanted = np.linspace(0.2, 1.4, 12)[:, None].astype(np.float32)
+    aside *= 2 * wanted / np.linalg.norm(aside, axis=1, keepdims=True)  # [-1, 1] is twice as long as [0, 1]
+    test = generator(z).numpy() + aside.reshape(-1, 28, 28, 1)
+    found = inversion_distances(generator, 5, test, pool=200, steps=300)
+    np.testing.assert_allclose(found, wanted[:, 0], rtol=1e-3)
+    scores = polygon_precision_recall_by_inversion(generator, 5, test, samples=20, pool=200, steps=300)
+    assert (scores.precision, scores.recall, scores.f1) == (0, np.mean(wanted < 0.75), 0)
+
+
+def test_recall_by_samples_counts_by_hand():
+    test = np.full((4, 14, 14, 1), -1.0)
+    for i in range(4):
+        test[i, 0, :i] = 1  # 0 to 3 white pixels
+    np.testing.assert_allclose(sample_distances(test, test[:1]), 2 * np.sqrt(np.arange(4)))  # 28 / 14
+    assert recall_by_samples(test, test[:1], 2.5) == 0.5
+    with pytest.raises(InputError, match="delta=0"):
+        recall_by_samples(test, test, 0)
+    with pytest.raises(InputError, match="one channel"):
+        polygon_distances(np.zeros((2, 8, 8, 3)))
+    with pytest.raises(InputError, match="min_corners=5"):
+        polygon_distances(test, min_corners=5, max_corners=4)

@@ -24,6 +24,13 @@ from ganlib.metrics.manifold import ManifoldScores, density_coverage, manifold_s
 from ganlib.metrics.modes import mode_counts, modes_covered
 from ganlib.metrics.ms_ssim import ms_ssim, ms_ssim_of_pairs, ssim
 from ganlib.metrics.neighbours import Memorisation, memorisation, nearest_neighbours, nearest_within
+from ganlib.metrics.polygon_manifold import (
+    PolygonScores,
+    polygon_distances,
+    polygon_precision_recall,
+    polygon_precision_recall_by_inversion,
+    recall_by_samples,
+)
 from ganlib.metrics.prd import f_beta, prd_curve, prd_from_histograms
 from ganlib.metrics.sliced_wasserstein import sliced_wasserstein
 
@@ -36,6 +43,7 @@ __all__ = [
     "FeatureStatistics",
     "ManifoldScores",
     "Memorisation",
+    "PolygonScores",
     "Score",
     "classifier",
     "density_coverage",
@@ -64,10 +72,14 @@ __all__ = [
     "ms_ssim_of_pairs",
     "nearest_neighbours",
     "nearest_within",
+    "polygon_distances",
+    "polygon_precision_recall",
+    "polygon_precision_recall_by_inversion",
     "prd_curve",
     "prd_from_histograms",
     "precision_recall",
     "random_convolutions",
+    "recall_by_samples",
     "sliced_wasserstein",
     "ssim",
     "statistics",
