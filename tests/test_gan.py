@@ -130,6 +130,19 @@ def test_eager_equals_compiled(cls):
         np.testing.assert_allclose(compiled, eager, rtol=1e-5, atol=1e-6)
 
 
+def test_several_updates_of_d_do_not_race():
+    """Steep enough that any order but Python's is seen at once; see `make_train_function`."""
+    results = []
+    for eager in (True, False, False, False):
+        gan = registry()["wgan"].from_preset("smoke", n_critic=5, clip=1e9)
+        gan.compile(keras.optimizers.SGD(0.05), keras.optimizers.SGD(0.05), run_eagerly=eager)
+        gan.fit(batches(gan), steps_per_epoch=2, verbose=0)
+        results.append(values(gan.generator.weights) + values(gan.discriminator.weights))
+    for compiled in results[1:]:
+        for a, b in zip(results[0], compiled, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("cls", MODELS)
 def test_xla_equals_compiled(cls):
     results = []
