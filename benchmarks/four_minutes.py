@@ -206,6 +206,7 @@ def report() -> None:
 
 
 def rows_at(name: str, minutes: float) -> list[dict]:
+    """A model's scores after so many minutes, by seed."""
     return sorted(find("run", model=name, minutes=minutes), key=lambda row: row["seed"])
 
 
@@ -216,6 +217,7 @@ def final(name: str) -> tuple[float, str]:
 
 
 def text(fid: float | None) -> str:
+    """A score as it stands in the table."""
     return "diverged" if fid is None else f"{fid:.1f}"
 
 
