@@ -24,6 +24,7 @@ import tensorflow as tf
 from ganlib import plots
 from ganlib.errors import InputError
 from ganlib.files import cannot_write, history_text, make_folder, read_history, write_atomically
+from ganlib.layers.spectral_normalization import SpectralNormalized
 
 _DENSE = 24  # up to this many singular values a full decomposition is as fast as Lanczos, and needs no luck
 _PAIRS = 512  # samples whose pairwise distances are taken: 130,816 pairs
@@ -94,11 +95,13 @@ class Monitor(keras.callbacks.Callback):
         """Drop what a killed run left beyond the restored step; measure the start."""
         self.step = self._before_epoch = int(self.model.step)
         self.history, self.alarms = self._kept_rows(), []
+        row = {"step": self.step, **self.measure()}
+        self._check_columns(row)
         rows = len(self.history.get("step", []))
         for i in range(1, rows + 1):
             upto = {name: values[:i] for name, values in self.history.items()}
             self.alarms += [Alarm(int(upto["step"][-1]), *found) for found in self.alarming(upto)]
-        self._look()
+        self._look(row)
 
     def on_epoch_begin(self, epoch, logs=None):
         """Remember where the epoch's count begins."""
@@ -116,20 +119,23 @@ class Monitor(keras.callbacks.Callback):
         if self.path is not None:
             plots.save_png(self.figure(), self.path.with_suffix(".png"))
 
-    def _look(self) -> None:
-        """Add the row of this step, unless it is there, and say what is alarming."""
-        if self.history.get("step", [None])[-1:] == [self.step]:
-            return
-        row = {"step": self.step, **self.measure()}
-        if not self.history:
-            self.history = {name: [] for name in row}
-            if self.path is not None:
-                write_atomically(self.path, history_text(self.history))
-        if list(row) != list(self.history):
+    def _check_columns(self, row: dict[str, float]) -> None:
+        if self.history and list(row) != list(self.history):
             raise InputError(
                 f"{self.path or type(self).__name__} has the columns {', '.join(self.history)}, this model "
                 f"gives {', '.join(row)}; choose another folder"
             )
+
+    def _look(self, row: dict[str, float] | None = None) -> None:
+        """Add the row of this step, unless it is there, and say what is alarming."""
+        if self.history.get("step", [None])[-1:] == [self.step]:
+            return
+        row = {"step": self.step, **self.measure()} if row is None else row
+        if not self.history:
+            self.history = {name: [] for name in row}
+            if self.path is not None:
+                write_atomically(self.path, history_text(self.history))
+        self._check_columns(row)
         for name, value in row.items():
             self.history[name].append(value)
         if self.path is not None:
@@ -181,7 +187,7 @@ class GradientNorms(Monitor):
         batch: Real images (n, height, width, channels), or (images, labels), or a tf.data.Dataset, of which the first
             batch is taken.
         folder: As in `Monitor`; the file is gradient_norms.csv.
-        every: Steps between rows. A row costs about two thirds of a step.
+        every: Steps between rows. A row costs a forward and a backward pass of each player.
         threshold: A total norm above it, or one that is not finite, is an alarm.
         stop: As in `Monitor`.
 
@@ -482,7 +488,6 @@ def as_matrix(value: np.ndarray, layer: keras.layers.Layer | None = None) -> np.
 
 def _sigma(layer: Any, variable: keras.Variable) -> float | None:
     """What a spectrally normalised layer divides this weight by."""
-    sigma = getattr(layer, "sigma", None)
-    if sigma is None or variable is not getattr(layer, "kernel", getattr(layer, "embeddings", None)):
+    if not isinstance(layer, SpectralNormalized) or variable is not layer.raw_weight:
         return None
-    return float(keras.ops.convert_to_numpy(sigma() if callable(sigma) else sigma))
+    return float(layer.sigma)

@@ -217,7 +217,7 @@ def strip(rows: Any, titles: Sequence[str] | None = None, headings: Sequence[str
     Raises:
         InputError: as `grid`; rows of unequal shape; not one title a row or one heading a column.
     """
-    if np.ndim(rows) == 4 and not isinstance(rows, (list, tuple)):
+    if not isinstance(rows, (list, tuple)) and np.ndim(rows) == 4:
         rows = [rows]
     pixels = [_pixels(row) for row in rows]
     if not pixels or len({row.shape for row in pixels}) != 1:
@@ -365,7 +365,7 @@ def gradient_norms(history: Any, layers: int = 4, threshold: float | None = 100.
         raise InputError(
             f"history has {', '.join(columns) or 'no columns'}; expected step, discriminator, generator and rows"
         )
-    figure = Figure(8 * len(players), 6.4)
+    figure = Figure(8 * len(players), 5 + 0.32 * (layers + 3))
     for axes, player in zip(figure.subplots(1, len(players), squeeze=False)[0], players, strict=True):
         names = [name for name in columns if name.startswith(f"{player}/")]
         lines = {"total": columns[player]} | {name.partition("/")[2]: columns[name] for name in names}
@@ -402,7 +402,7 @@ def spectra(history: Any, value: str = "sigma0", weights: int = 5) -> Figure:
         "ratio": "$\\sigma_0 / \\sigma_1$",
         "effective0": "$\\sigma_0$ of the normalised weight",
     } | {f"sigma{i}": f"singular value $\\sigma_{i}$" for i in range(10)}
-    figure = Figure(8 * len(players), 6.4)
+    figure = Figure(8 * len(players), 5 + 0.32 * (weights + 1))
     for axes, player in zip(figure.subplots(1, len(players), squeeze=False)[0], players, strict=True):
         lines = {
             name.removeprefix(f"{player}/").removesuffix(ending): values
@@ -499,8 +499,9 @@ def histograms(
             "histograms() got no numbers, or some that are not finite; check the model's weights"
         )
     if limits is None:
-        low, high = (f(f(some) for some in sets.values()) for f in (np.min, np.max))
-        limits = (float(low), float(high)) if low < high else (float(low) - 0.5, float(low) + 0.5)
+        low = min(float(some.min()) for some in sets.values())
+        high = max(float(some.max()) for some in sets.values())
+        limits = (low, high) if low < high else (low - 0.5, low + 0.5)
     if not limits[0] < limits[1] or bins < 1:
         raise InputError(
             f"limits={limits}, bins={bins}: expected (low, high) with low below high, 1 bin or more"
@@ -805,7 +806,7 @@ def _finish(axes: Any, x: str, y: str, title: str | None, below: bool = False) -
     axes.tick_params(labelsize=_TEXT)
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[0]:
-        place = {"loc": "upper center", "bbox_to_anchor": (0.45, -0.16), "ncols": 2} if below else {}
+        place = {"loc": "upper center", "bbox_to_anchor": (0.45, -0.16)} if below else {}
         axes.legend(fontsize=_TEXT, framealpha=0.9, handlelength=3, **place)
     if title:
         axes.set_title(title, fontsize=_TEXT)
@@ -867,10 +868,8 @@ def _paste(axes: Any, image: np.ndarray, left: int, top: int, factor: int) -> No
     """Put uint8 pixels (h, w, 1 or 3) on a `_canvas`, each `factor` pixels wide and high."""
     height, width = image.shape[:2]
     axes.imshow(
-        image[..., 0] if image.shape[-1] == 1 else image,
-        cmap="gray",
-        vmin=0,
-        vmax=255,
+        # as colours: through a grey map some values would be off by one
+        np.broadcast_to(image, (height, width, 3)),
         interpolation="nearest",
         aspect="auto",
         extent=(left, left + factor * width, top + factor * height, top),

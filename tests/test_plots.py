@@ -167,6 +167,172 @@ def test_read_history_leaves_out_a_torn_last_line(tmp_path):
         assert files.read_history(path) == {"step": [1, 2], "loss": [0.5, 0.25]}
 
 
+DIGITS = np.random.default_rng(0).uniform(-1, 1, (12, 8, 8, 1)).astype(np.float32)
+STEPS = [0, 50, 100]
+NORMS = {
+    "step": STEPS,
+    "discriminator": [5, 6, 200],
+    "generator": [1, 1, 1],
+    **{f"discriminator/layer_{i}": [i, i, i] for i in range(1, 8)},
+    "generator/dense": [1, 1, 1],
+}
+SPECTRA = {
+    "step": STEPS,
+    **{
+        f"{player}/conv_{i}/kernel/sigma{k}": [i + k, 2 * i, 3 * i + k]
+        for player in ("d", "g")
+        for i in range(1, 8)
+        for k in range(3)
+    },
+}
+
+
+def test_strip_shows_each_pixel_enlarged_with_names_beside():
+    figure = plots.strip([DIGITS[:4], DIGITS[4:8]], ["slerp", "lerp"], ["a", "b", "c", "d"])
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert sorted(texts) == ["a", "b", "c", "d", "lerp", "slerp"]
+    bare = np.asarray(Image.open(_bytes(plots.strip(DIGITS[:4]))).convert("L"))
+    factor = bare.shape[0] // 10
+    assert bare.shape == (10 * factor, 40 * factor) and factor >= 6
+    inside = bare.reshape(10, factor, 40, factor)
+    assert (inside == inside[:, :1, :, :1]).all()
+    expected = plots.tile(DIGITS[:1])[1:-1, 1:-1]
+    assert (inside[1:9, 0, 1:9, 0] == expected).all()
+    assert (inside[1:9, 0, 31:39, 0] == plots.tile(DIGITS[3:4])[1:-1, 1:-1]).all()
+
+
+def test_neighbours_has_every_image_and_distance():
+    distances = np.arange(6).reshape(2, 3) + 0.25
+    figure = plots.neighbours(DIGITS[:2], DIGITS[2:8].reshape(2, 3, 8, 8, 1), distances)
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts[2:] == ["0.25", "1.25", "2.25", "3.25", "4.25", "5.25"]
+    shown = [image.get_array() for image in figure.axes[0].images]
+    assert len(shown) == 8
+    order = [0, 2, 3, 4, 1, 5, 6, 7]  # row by row, the sample first
+    for pixels, i in zip(shown, order, strict=True):
+        assert (pixels == plots.tile(DIGITS[i : i + 1])[1:-1, 1:-1, None]).all()
+
+
+def test_traces_of_one_run_and_of_seeds():
+    figure = plots.traces(
+        {"one": (STEPS, [1, 2, 3]), "three": (STEPS, [[1, 2, 3], [3, 4, 5], [5, 6, 10]])},
+        y="FID",
+        reference=2,
+    )
+    (axes,) = figure.axes
+    reference, one, three = axes.lines
+    assert one.get_ydata().tolist() == [1, 2, 3] and three.get_ydata().tolist() == [3, 4, 6]
+    (band,) = axes.collections
+    assert band.get_paths()[0].get_extents().bounds == (0, 1, 100, 9)
+    assert reference.get_ydata() == [2, 2] and axes.get_ylabel() == "FID"
+
+
+def test_gradient_norms_and_spectra_show_the_largest_in_colour_and_the_others_grey():
+    figure = plots.gradient_norms(NORMS, layers=2)
+    first, second = figure.axes
+    labels = [text.get_text() for text in first.get_legend().get_texts()]
+    assert labels == ["5 other layers", "total", "layer_6", "layer_7", "alarm: 100"]
+    assert [text.get_text() for text in second.get_legend().get_texts()] == ["total", "dense", "alarm: 100"]
+    assert first.get_yscale() == "log"
+
+    figure = plots.spectra(SPECTRA, weights=3)
+    assert [axes.get_title() for axes in figure.axes] == ["d", "g"]
+    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert labels == ["4 other weights", "conv_5/kernel", "conv_6/kernel", "conv_7/kernel"]
+    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    assert list(lines["conv_7/kernel"].get_ydata()) == [7, 14, 21]
+    second = plots.spectra(SPECTRA, "sigma2").axes[0].lines[-1]
+    assert list(second.get_ydata()) == [9, 14, 23]
+
+
+def test_legends_below_the_axes_stay_inside_the_figure():
+    long = {name.replace("layer", "residual_up_3/conv2d_transpose"): v for name, v in NORMS.items()}
+    for figure in (plots.gradient_norms(long), plots.spectra(SPECTRA)):
+        figure.canvas.draw()
+        for axes in figure.axes:
+            box, whole = axes.get_legend().get_window_extent(), figure.bbox
+            assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= whole.x1 and box.y1 <= whole.y1
+        one, other = (axes.get_legend().get_window_extent() for axes in figure.axes)
+        assert one.x1 <= other.x0
+
+
+def test_diversity_prd_and_bars():
+    lines = plots.diversity({"step": STEPS, "diversity": [0, 1, 1], "nearest": [0, 0.5, 0.7]}).axes[0].lines
+    assert [list(line.get_ydata()) for line in lines[1:3]] == [[0, 1, 1], [0, 0.5, 0.7]]
+
+    (axes,) = plots.prd({"DCGAN": ([1, 0.5, 0], [0, 0.5, 1])}).axes
+    assert axes.lines[0].get_xdata().tolist() == [0, 0.5, 1] and axes.get_xlabel() == "recall"
+    assert axes.lines[0].get_ydata().tolist() == [1, 0.5, 0] and axes.get_ylabel() == "precision"
+
+    (axes,) = plots.bars({"a": [1.0, 2.0, 3.0], "b": [4.0]}, x="FID").axes
+    assert [bar.get_width() for bar in axes.patches] == [2, 4]
+    assert [text.get_text() for text in axes.texts] == ["2 ± 1", "4"]
+    assert axes.lines[0].get_xdata().tolist() == [1, 2, 3]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["a", "b"]
+    assert axes.yaxis_inverted()
+
+
+def test_histograms_share_bins_and_are_densities():
+    figure = plots.histograms(
+        {"a": np.linspace(0, 1, 1001), "b": np.full((3, 3), 1.9)}, bins=4, limits=(0, 2)
+    )
+    a, b = (patch.get_data() for patch in figure.axes[0].patches)
+    np.testing.assert_allclose(a.values, [1, 1, 2 / 1001, 0], atol=3e-3)
+    assert b.values.tolist() == [0, 0, 0, 2] and a.edges.tolist() == b.edges.tolist() == [0, 0.5, 1, 1.5, 2]
+    wide = plots.histograms({"a": [0.0, 1.0], "b": [5.0]}).axes[0].patches[0].get_data()
+    assert (wide.edges[0], wide.edges[-1]) == (0, 5)
+
+
+def test_surface_asks_for_points_and_draws_the_values():
+    seen = []
+
+    def plane(points):
+        seen.append(points)
+        return points[:, :1] + 10 * points[:, 1:]
+
+    figure = plots.surface(plane, (-1, 1), real=RING, fake=0.5 * RING, resolution=5)
+    assert seen[0].shape == (25, 2) and seen[0].dtype == np.float32
+    low, high = figure.axes[1].get_ylim()
+    assert low <= -11 and high >= 11
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["real", "generated"]
+
+
+def test_save_walk_goes_there_and_back(tmp_path):
+    walks = np.stack([constant(value, -value, size=4) for value in (-1, 0, 1)])
+    with Image.open(plots.save_walk(walks, tmp_path / "a.gif", columns=2)) as gif:
+        seen = []
+        for i in range(gif.n_frames):
+            gif.seek(i)
+            seen.append(gif.convert("L").getpixel((gif.width // 4, gif.height // 2)))
+    assert seen == [0, 128, 255, 128]
+    with Image.open(plots.save_walk(walks, tmp_path / "b.gif", back=False)) as gif:
+        assert gif.n_frames == 3
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: plots.strip([DIGITS[:2], DIGITS[:3]]), r"expected one or more, all the same"),
+        (lambda: plots.strip(DIGITS[:2], titles=["a", "b"]), r"titles=.*expected 1, one for each row"),
+        (lambda: plots.neighbours(DIGITS[:2], DIGITS[:3]), r"expected \(n, k, height, width, channels\)"),
+        (lambda: plots.neighbours(DIGITS[:2], DIGITS[2:4, None], [[1, 2]] * 2), r"expected \(2, 1\)"),
+        (lambda: plots.traces({}), r"traces\(\) got no lines"),
+        (lambda: plots.traces({"a": ([1, 2], [1, 2, 3])}), r"'a' has steps of shape \(2,\)"),
+        (lambda: plots.gradient_norms({"step": [], "discriminator": []}), r"expected step, discriminator"),
+        (lambda: plots.spectra(SPECTRA, "sigma7"), r"no 'sigma7'.*it has sigma0, sigma1, sigma2"),
+        (lambda: plots.diversity(NORMS), r"expected step, diversity, nearest"),
+        (lambda: plots.prd({"a": ([1.5], [0])}), r"outside \[0, 1\]"),
+        (lambda: plots.histograms({"a": [np.inf]}), r"not finite"),
+        (lambda: plots.bars({"a": []}), r"got no values"),
+        (lambda: plots.surface(lambda x: x, (1, -1)), r"low below high"),
+        (lambda: plots.save_walk(DIGITS, "a.gif"), r"expected \(steps, n, height, width, 1 or 3\)"),
+    ],
+)
+def test_bad_arguments_of_figures(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
+
+
 def test_jupyter_shows_a_figure_once_without_pyplot():
     # As a kernel does it: the formatters of a fresh IPython, no pyplot import by ganlib.
     code = """
