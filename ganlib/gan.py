@@ -332,8 +332,9 @@ class GAN(keras.Model):
         """What D minimises on real `batch`, penalties included, and its logs. G stands still."""
         real, labels = self.split_batch(batch)
         fake = tf.stop_gradient(self.generate(batch_size_of(real), self.frozen(self.generator)))
-        for trick in self.tricks:
-            real, fake = trick.real_and_fake(self, real, fake)
+        for i, trick in enumerate(self.tricks):
+            with self.streams.scope(f"trick/{i}"):
+                real, fake = trick.real_and_fake(self, real, fake)
         with self.streams.scope("real"):
             real_logits = self.discriminator(real, training=True)
         with self.streams.scope("fake"):
@@ -348,15 +349,20 @@ class GAN(keras.Model):
         """What G minimises on as many fresh latents as `batch` has images, and its logs. D stands still."""
         real, labels = self.split_batch(batch)
         fake = self.generate(batch_size_of(real))
-        judged = fake
-        for trick in self.tricks:
-            judged = trick.judged(self, judged)
+        judged = self.judged(fake)
         with self.streams.scope("fake"):
             fake_logits = self.frozen(self.discriminator)(judged)
         loss = self.adversarial_loss.generator(fake_logits)
         penalties = self.penalty_terms("generator", real, fake, labels)
         loss = tf.add_n([loss, *penalties.values()])
         return loss, {"generator_loss": loss, **penalties}
+
+    def judged(self, fake: tf.Tensor) -> tf.Tensor:
+        """What D is shown of G's samples in G's update: the tricks' work on them."""
+        for i, trick in enumerate(self.tricks):
+            with self.streams.scope(f"trick/{i}"):
+                fake = trick.judged(self, fake)
+        return fake
 
     def objectives(self) -> dict[str, Callable[[Any], tuple[tf.Tensor, dict[str, tf.Tensor]]]]:
         """For each player the method that gives its loss on a batch."""

@@ -43,6 +43,7 @@ class NonSaturating(Loss):
 
     with targets t = 1 - label_smoothing for real and u = fake_label_smoothing for generated images. Salimans et al.
     2016 (section 3.4) smooth the real side only: u > 0 would teach D to like what G makes where the data is absent.
+    Mimicry's code adds 1e-8 inside the logarithm; softplus needs none.
 
     Args:
         label_smoothing: How far the real target lies below 1, in [0, 1).

@@ -37,6 +37,9 @@ TABLE = [
     ("studiogan/g_hinge", losses.Hinge(), "g"),
     ("studiogan/g_wasserstein", losses.Wasserstein(), "g"),
     ("tfgan/wasserstein_d", losses.Wasserstein(), "d"),
+    ("mimicry/ns_gen", losses.NonSaturating(), "g"),  # 1e-8 inside its logarithm
+    ("studiogan/d_logistic", losses.NonSaturating(), "d"),
+    ("studiogan/g_logistic", losses.NonSaturating(), "g"),
     ("tfgan/wasserstein_g", losses.Wasserstein(), "g"),
     ("tfgan/hinge_d", losses.Hinge(), "d"),
     ("tfgan/minimax_d_smooth0", losses.Minimax(), "d"),
@@ -54,6 +57,18 @@ def test_official_values(key, loss, side):
     real, fake = loss.discriminator(REAL, FAKE)
     value = {"d": real + fake, "real": real, "fake": fake, "g": loss.generator(FAKE)}[side]
     np.testing.assert_allclose(value, REFERENCE["values"][key], rtol=1e-6)
+
+
+def test_conventions_that_differ_by_a_factor_or_a_constant():
+    game, values = losses.LeastSquares(), REFERENCE["values"]
+    np.testing.assert_allclose(
+        2 * sum(game.discriminator(REAL, FAKE)), values["ref/lsgan_no_half_dis"], rtol=1e-6
+    )
+    np.testing.assert_allclose(2 * game.generator(FAKE), values["ref/lsgan_no_half_gen"], rtol=1e-6)
+    constant = np.log1p(np.exp(-1.0))  # of TF-GAN's smoothed label: softplus(-1)
+    np.testing.assert_allclose(
+        losses.Minimax().generator(FAKE) - constant, values["tfgan/minimax_g"], rtol=1e-6
+    )
 
 
 def test_values_by_hand():

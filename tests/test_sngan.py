@@ -111,7 +111,7 @@ def test_sigma_stays_at_one_while_training(preset):
     for layer, start in zip(layers, before, strict=True):
         assert not np.allclose(layer.kernel, start, atol=1e-3)
         matrix = np.reshape(layer.normalized_weight(), [-1, layer.kernel.shape[-1]])
-        assert abs(np.linalg.svd(matrix, compute_uv=False)[0] - 1) < 0.05
+        assert abs(np.linalg.svd(matrix, compute_uv=False)[0] - 1) < 0.1  # one power step a call follows
 
 
 @pytest.mark.parametrize(

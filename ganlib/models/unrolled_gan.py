@@ -169,9 +169,7 @@ class UnrolledGAN(GAN):
         """
         real, labels = self.split_batch(batch)
         fake = self.generate(batch_size_of(real))
-        judged = fake
-        for trick in self.tricks:
-            judged = trick.judged(self, judged)
+        judged = self.judged(fake)
         other = [v.value for v in self.discriminator.non_trainable_variables]
 
         def objective(weights):
