@@ -210,7 +210,6 @@ def draw(runs, path):
     figure.axes[0].set_yticks(range(len(names)), labels)
     figure.axes[0].invert_yaxis()
     figure.axes[0].set_xlabel("FID(fashion-cnn), 2,000 samples; lower is better")
-    figure.axes[0].set_xscale("log")
     figure.axes[1].set_xlabel("spread of features; the data have 1")
     figure.axes[1].axvline(0.5, color="black", linewidth=1, linestyle=":")
     plots.save_png(figure, path)
