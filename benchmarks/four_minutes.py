@@ -9,10 +9,10 @@ Protocol, written before the runs. Data: the embedded 10,000 images of Fashion-M
 that `rates` measured for the model (median of 5 stretches of 4 seconds, models interleaved, nothing else running), so
 that a shared machine changes nothing. Tuning, the same for all: the preset's learning rate times 1, 2 and 4, one
 minute each, seed 100, FID of 2,000 samples; the best of the three is used. (Half a minute was tried first and given
-up before any run: there the averaged generator lags so far that the fastest rate always wins.) Runs: seed 0; seeds 0, 1, 2 for DCGAN,
-WGAN-GP and SNGAN; scored after 1, 2 and 4 minutes with 5,000 samples of the averaged generator against the 10,000
-training images. Scoring does not count. Nothing is repeated or left out. Every result is written as it is made, and a
-killed run goes on from its checkpoint.
+up before any run: there the averaged generator lags so far that the fastest rate always wins.) Runs: seed 0; seeds
+0, 1, 2 for DCGAN, WGAN-GP and SNGAN; scored after 1, 2 and 4 minutes with 5,000 samples of the averaged generator
+against the 10,000 training images. Scoring does not count. Nothing is repeated or left out. Every result is written
+as it is made, and a killed run goes on from its checkpoint.
 """
 
 import json

@@ -33,6 +33,7 @@ def main(
     tasks: Callable[[bool, Tasks], Tasks],
     measure: Callable[[dict[str, Any], bool], dict[str, Any]],
     draw: Callable[[Tasks, Path], None],
+    conclude: Callable[[Tasks], None] | None = None,
     arguments: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Run an experiment from the command line: `python <name>.py [--smoke] [--out FOLDER]`.
@@ -45,6 +46,8 @@ def main(
             "seed". Asked again after each task, so that later tasks may depend on earlier results.
         measure: (task, smoke) -> what was measured, as JSON types. "seconds" is added.
         draw: (results, path of the PNG) -> None.
+        conclude: (results) -> None; calls `ganlib.claims.record` for each claim. Left out of a smoke slice, and
+            where the results go elsewhere.
         arguments: of the command line; by default the process's.
 
     Returns:
@@ -100,6 +103,8 @@ def main(
         write_json(file, record)
         print(", ".join(f"{k} {v}" for k, v in {**task, **seconds}.items()), flush=True)
     draw(record["runs"], file.with_suffix(".png"))
+    if conclude is not None and options.out is None:
+        conclude(record["runs"])
     return record
 
 
