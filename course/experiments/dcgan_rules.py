@@ -215,7 +215,88 @@ def draw(runs, path):
     plots.save_png(figure, path)
 
 
+def last(runs, key, variant, permuted=False):
+    """What a variant ended with, one value a seed."""
+    rows = [r for r in runs if (r["variant"], r["permuted"]) == (variant, permuted)]
+    return [r[key][-1] for r in sorted(rows, key=lambda r: r["seed"])]
+
+
+def conclude(runs):
+    """The protocol's rules for claims 10, 13 and 73."""
+    from scipy.stats import spearmanr
+
+    from ganlib import claims
+
+    fid = {variant: last(runs, "fid", variant) for variant in VARIANTS}
+    helps = [v for v in BROKEN if min(fid[v]) > max(fid[RULES])]
+    hurts = [v for v in BROKEN if max(fid[v]) < min(fid[RULES])]
+    ten = "confirmed" if len(helps) >= 3 and not hurts else "partly" if helps else "refuted"
+    paper = {"lesson": "dcgan_rules", "paper": "Radford et al. 2016"}
+    claims.record(
+        10,
+        **paper,
+        claim="DCGAN's rules, each broken alone, make training stable: FID at equal steps.",
+        figure="section 3",
+        reported="not given",
+        measured={"FID(fashion-cnn), all rules kept": fid[RULES]} | {f"broken: {v}": fid[v] for v in BROKEN},
+        verdict="partly",
+        holds=ten == "partly",
+    )
+    seeds = sorted({r["seed"] for r in runs})
+    rows = [r for r in runs if not r["permuted"]]
+
+    def between(key, s):  # the variants' last moments
+        return float(
+            spearmanr(*zip(*((r[key][-1], r["fid"][-1]) for r in rows if r["seed"] == s), strict=True))[0]
+        )
+
+    def within(s):  # a run's four moments; the mean over variants
+        return float(np.mean([spearmanr(r["generator_loss"], r["fid"])[0] for r in rows if r["seed"] == s]))
+
+    among, along = [between("generator_loss", s) for s in seeds], [within(s) for s in seeds]
+    claims.record(
+        13,
+        lesson="dcgan_rules",
+        claim="The loss curves of G and D do not say when to stop: rank correlation with FID.",
+        paper='lecture "GAN III", CMU 11-695 (2020)',
+        figure="bag of tricks",
+        reported="not given",
+        measured={
+            "G's loss with FID, among eight networks": among,
+            "D's loss with FID, among eight networks": [between("discriminator_loss", s) for s in seeds],
+            "G's loss with FID, along a run": along,
+        },
+        verdict="confirmed",
+        holds=max(among) < 0.5 and max(along) < 0,
+    )
+    ratio = {
+        v: [p / q for p, q in zip(last(runs, "fid", v, permuted=True), fid[v], strict=True)]
+        for v in (RULES, "MLP")
+    }
+    blind = all(0.7 < r < 1.4 for r in ratio["MLP"])
+    claims.record(
+        73,
+        lesson="dcgan_rules",
+        claim="An MLP ignores spatial structure: permuted pixels leave it as it is, and spoil the DCGAN.",
+        paper='lecture "(Big)GANs", DeepMind',
+        figure="from MLPs to DCGAN",
+        reported="not given",
+        measured={
+            "FID with permuted pixels over FID without, MLP": ratio["MLP"],
+            "the same, DCGAN": ratio[RULES],
+        },
+        verdict="partly",
+        holds=blind and min(ratio[RULES]) > 1.2 and not min(ratio[RULES]) > 2,
+    )
+
+
 if __name__ == "__main__":
     _experiment.main(
-        "dcgan_rules", protocol=__doc__, claims=(10, 13, 73), tasks=tasks, measure=measure, draw=draw
+        "dcgan_rules",
+        protocol=__doc__,
+        claims=(10, 13, 73),
+        tasks=tasks,
+        measure=measure,
+        draw=draw,
+        conclude=conclude,
     )
