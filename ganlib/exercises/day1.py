@@ -1,4 +1,4 @@
-"""Day 1: the game of 2014. References and typical mistakes of its tasks."""
+"""Day 1: the game of 2014 and why it fails. References and typical mistakes of its tasks."""
 
 from collections.abc import Callable
 
@@ -294,32 +294,36 @@ GRADIENTS = Task(
 # 6. The order of training
 
 
-class _Batch:
+class RecordedBatch:
     """What the drawing functions of a recorded training give: it knows its kind, and its uses."""
 
     def __init__(self, kind: str):
         self.kind, self.uses = kind, 0
 
     def use(self, kind: str) -> str:
+        """Count a use as `kind`: what is wrong with it, or ""."""
         self.uses += 1
         return f"not {kind}" if self.kind != kind else "" if self.uses == 1 else f"old {kind}"
 
 
+def recorded(player: str, *batches: tuple) -> str:
+    """An update in a record: the player, with a note on each (batch, expected kind) that is not fresh."""
+    notes = [
+        batch.use(kind) if isinstance(batch, RecordedBatch) else f"not {kind}" for batch, kind in batches
+    ]
+    notes = [note for note in notes if note]
+    return f"{player}[{', '.join(notes)}]" if notes else player
+
+
 def _record_training(answer: Callable, case: tuple) -> str:
-    """The updates that an answer makes, in order: "D D G", with a note on each batch that is not fresh."""
+    """The updates that an answer makes, in order: "D D G"."""
     updates = []
-
-    def update(player: str, *batches: tuple) -> None:
-        notes = [batch.use(kind) if isinstance(batch, _Batch) else f"not {kind}" for batch, kind in batches]
-        notes = [note for note in notes if note]
-        updates.append(f"{player}[{', '.join(notes)}]" if notes else player)
-
     answer(
         *case,
-        lambda: _Batch("real"),
-        lambda: _Batch("latent"),
-        lambda real, latent: update("D", (real, "real"), (latent, "latent")),
-        lambda latent: update("G", (latent, "latent")),
+        lambda: RecordedBatch("real"),
+        lambda: RecordedBatch("latent"),
+        lambda real, latent: updates.append(recorded("D", (real, "real"), (latent, "latent"))),
+        lambda latent: updates.append(recorded("G", (latent, "latent"))),
     )
     return " ".join(updates)
 
@@ -407,4 +411,255 @@ TRAINING = Task(
     ),
 )
 
-TASKS = (VALUE, OPTIMAL_DISCRIMINATOR, JENSEN_SHANNON, LOSSES, GRADIENTS, TRAINING)
+# 7. The Wasserstein distance on a line
+
+
+def _wasserstein(x, y):
+    return np.mean(np.abs(np.sort(x) - np.sort(y)))
+
+
+WASSERSTEIN = Task(
+    name="day1.7",
+    title="the Wasserstein distance on a line",
+    reference=_wasserstein,
+    cases=(
+        (np.array([0.0, 3.0, 1.0, 7.0]), np.array([5.0, -1.0, 2.0, 2.0])),
+        (np.array([4.0, 1.0, 2.0]), np.array([2.0, 4.0, 1.0])),
+        (np.array([0.0, 0.1, 0.2, 0.3, 0.4]), np.array([10.4, 10.1, 10.3, 10.2, 10.0])),
+        (np.array([-1.0, 1.0]), np.array([2.0, -2.0])),
+    ),
+    mistakes=(
+        Mistake(
+            "the samples are paired as they come, but the cheapest pairing is asked for: sort both first",
+            lambda x, y: np.mean(np.abs(x - y)),
+        ),
+        Mistake(
+            "this is the distance of the means: it is 0 for two samples of one mean and unequal width",
+            lambda x, y: abs(np.mean(x) - np.mean(y)),
+        ),
+        Mistake(
+            "this is W2, the root of the mean squared way; W1 is the mean of the way itself",
+            lambda x, y: np.sqrt(np.mean((np.sort(x) - np.sort(y)) ** 2)),
+        ),
+        Mistake(
+            "each grain of x goes to one grain of y; this sends it to all of them",
+            lambda x, y: np.mean(np.abs(x[:, None] - y[None, :])),
+        ),
+        Mistake(
+            "each grain weighs 1/n: take the mean, not the sum",
+            lambda x, y: np.sum(np.abs(np.sort(x) - np.sort(y))),
+        ),
+    ),
+)
+
+
+# 8. A look ahead
+
+
+def _unrolled_step(g, d, rate, k):
+    return g - rate * (d + 2 * k * rate * g), d + rate * g
+
+
+UNROLLED_STEP = Task(
+    name="day1.8",
+    title="a step of the unrolled game",
+    reference=_unrolled_step,
+    cases=((1.0, 0.5, 0.1, 0), (1.0, 0.5, 0.1, 1), (-2.0, 0.3, 0.2, 5)),
+    mistakes=(
+        Mistake(
+            "G treats D's answer d + k rate g as a constant; it depends on g, and so the product has a "
+            "second term, k rate g",
+            lambda g, d, rate, k: (g - rate * (d + k * rate * g), d + rate * g),
+        ),
+        Mistake(
+            "D looks one step ahead, whatever k is",
+            lambda g, d, rate, k: _unrolled_step(g, d, rate, 1),
+        ),
+        Mistake(
+            "this is the game without a look ahead: put D's answer into f before you differentiate by g",
+            lambda g, d, rate, k: _unrolled_step(g, d, rate, 0),
+        ),
+        Mistake(
+            "the k steps are thought only: D moves by one step, d + rate g",
+            lambda g, d, rate, k: (_unrolled_step(g, d, rate, k)[0], d + k * rate * g),
+        ),
+        Mistake(
+            "D's step follows G's here; in the task both start from the same point",
+            lambda g, d, rate, k: (
+                _unrolled_step(g, d, rate, k)[0],
+                d + rate * _unrolled_step(g, d, rate, k)[0],
+            ),
+        ),
+        Mistake(
+            "D climbs f, so its real step is d + rate g",
+            lambda g, d, rate, k: (_unrolled_step(g, d, rate, k)[0], d - rate * g),
+        ),
+        Mistake(
+            "D climbs in thought, too: its answer is d + k rate g",
+            lambda g, d, rate, k: (g - rate * (d - 2 * k * rate * g), d + rate * g),
+        ),
+        Mistake(
+            "G descends f: the sign of its step is reversed",
+            lambda g, d, rate, k: (g + rate * (d + 2 * k * rate * g), d + rate * g),
+        ),
+    ),
+)
+
+
+# 9. A walk in latent space
+
+
+def _slerp(a, b, t):
+    angle = np.arccos(np.clip(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)), -1, 1))
+    if angle < 1e-6:
+        return (1 - t) * a + t * b
+    return (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)
+
+
+def _slerp_unguarded(a, b, t):
+    angle = np.arccos(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+    return (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)
+
+
+def _slerp_of_raw_angle(a, b, t):
+    angle = np.arccos(a @ b)
+    return (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)
+
+
+def _unit(a):
+    return a / np.linalg.norm(a)
+
+
+_A, _B = np.random.default_rng(0).standard_normal((2, 16))
+
+SLERP = Task(
+    name="day1.9",
+    title="a walk on the sphere",
+    reference=_slerp,
+    cases=(
+        (_A, _B, 0.3),
+        (np.array([2.0, 0.0]), np.array([0.0, 1.0]), 0.5),
+        (_A, _B, 0.0),
+        (np.array([3.0, 4.0]), np.array([3.0, 4.0]), 0.25),
+    ),
+    mistakes=(
+        Mistake(
+            "this is the straight line, which leaves the sphere: weigh the ends by sines of the angle",
+            lambda a, b, t: (1 - t) * a + t * b,
+        ),
+        Mistake(
+            "where both ends point the same way this is 0/0: there take the straight line",
+            _slerp_unguarded,
+        ),
+        Mistake(
+            "the cosine of the angle is a.b / (|a| |b|): divide the product by both lengths",
+            _slerp_of_raw_angle,
+        ),
+        Mistake(
+            "the walk goes from b to a: at t = 0 it must be at a",
+            lambda a, b, t: _slerp(b, a, t),
+        ),
+        Mistake(
+            "the ends lost their lengths: unit vectors are for the angle only",
+            lambda a, b, t: _slerp(_unit(a), _unit(b), t),
+        ),
+        Mistake(
+            "the sines are not divided by the sine of the whole angle",
+            lambda a, b, t: (
+                np.sin((1 - t) * np.arccos(_unit(a) @ _unit(b))) * a
+                + np.sin(t * np.arccos(_unit(a) @ _unit(b))) * b
+            ),
+        ),
+    ),
+    atol=1e-7,
+)
+
+
+# 10. A game that does not learn
+
+RATE_D, RATE_G = 1.0, 0.03
+
+
+def _polynomial(d, x):
+    """The logit of the small game: degree 2 in x / 3."""
+    return tf.concat([tf.ones_like(x), x / 3, (x / 3) ** 2], axis=1) @ d[:, None]
+
+
+def _step(squashed: bool, minimax: bool, both: bool) -> Callable:
+    """A step of both players with any of the three faults."""
+
+    def step(g, d, real, z_d, z_g):
+        def judge(d, x):
+            logits = _polynomial(d, x)
+            return tf.sigmoid(logits) if squashed else logits
+
+        with tf.GradientTape() as tape:
+            tape.watch(d)
+            fake = g[0] + g[1] * z_d
+            loss = tf.reduce_mean(tf.nn.softplus(-judge(d, real)) + tf.nn.softplus(judge(d, fake)))
+        d = d - RATE_D * tape.gradient(loss, d)
+        with tf.GradientTape() as tape:
+            tape.watch([g, d])
+            logits = judge(d, g[0] + g[1] * z_g)
+            loss = tf.reduce_mean(-tf.nn.softplus(logits) if minimax else tf.nn.softplus(-logits))
+        by_g, by_d = tape.gradient(loss, [g, d])
+        return g - RATE_G * by_g, d - RATE_G * by_d if both else d
+
+    return step
+
+
+def _play(answer: Callable, case: tuple):
+    """Where both players are after the steps of a case."""
+    g, d, *batches = (tf.constant(part) for part in case)
+    for real, z_d, z_g in zip(*batches, strict=True):
+        outcome = answer(g, d, real, z_d, z_g)
+        if not isinstance(outcome, tuple | list) or len(outcome) != 2:
+            return outcome
+        g, d = outcome
+    return g, d
+
+
+def _game(mean: float, steps: int, seed: int) -> tuple:
+    """Both players' start, and the batches of some steps of N(6, 0.5^2) and of latents."""
+    noise = np.random.default_rng(seed).standard_normal((3, steps, 64, 1), np.float32)
+    return (np.float32([mean, 1]), np.float32([0, 0.1, -0.2]), 6 + noise[0] / 2, noise[1], noise[2])
+
+
+_SQUASHED = (
+    "D's loss can still not fall below 1.006: the loss takes a sigmoid of its own (from_logits), and gets what "
+    "has gone through one already"
+)
+_STARVED = "G still minimises log(1 - D), which is silent while D is sure: let it minimise -log D"
+_HELPED = "D's weights still move in G's half of the step: take G's gradient by g only"
+
+REPAIR = Task(
+    name="day1.10",
+    title="a game that does not learn",
+    reference=_step(False, False, False),
+    observe=_play,
+    cases=(_game(0.0, 6, 0), _game(5.0, 3, 1)),
+    mistakes=(
+        Mistake(_SQUASHED, _step(True, True, True)),
+        Mistake(_SQUASHED, _step(True, True, False)),
+        Mistake(_SQUASHED, _step(True, False, True)),
+        Mistake(_SQUASHED, _step(True, False, False)),
+        Mistake(_STARVED, _step(False, True, True)),
+        Mistake(_STARVED, _step(False, True, False)),
+        Mistake(_HELPED, _step(False, False, True)),
+    ),
+    rtol=1e-3,
+    atol=1e-4,
+)
+
+TASKS = (
+    VALUE,
+    OPTIMAL_DISCRIMINATOR,
+    JENSEN_SHANNON,
+    LOSSES,
+    GRADIENTS,
+    TRAINING,
+    WASSERSTEIN,
+    UNROLLED_STEP,
+    SLERP,
+    REPAIR,
+)
