@@ -1,10 +1,10 @@
 """Unrolled GAN: G looks k steps of D ahead.
 
 Metz, Poole, Pfau, Sohl-Dickstein. ICLR 2017, arXiv:1611.02163.
-Game: eq. 1, f = E log D(x) + E log(1 - D(G(z))), which D climbs and G descends. D's steps to come (eqs. 7 and 8, with
-D's own optimiser in place of plain gradient ascent, as in the authors' notebook) are part of what G differentiates
-(eqs. 10 to 12): their sum is what G would gain if D could not answer, less what D's answer takes back. Networks and
-recipe: appendix A, mixture of 8 Gaussians (`data.load("gaussians_ring")`).
+Game: eq. 4, f = E log D(x) + E log(1 - D(G(z))), which D climbs and G descends. D's steps to come (eqs. 6 and 7, with
+Adam in place of plain gradient ascent and one fixed batch for all of them, as in the paper's experiments) are part of
+what G differentiates (eqs. 9, 10 and 12): their sum is what G would gain if D could not answer, less what D's answer
+takes back. Networks and recipe: appendix A, mixture of 8 Gaussians (`data.load("gaussians_ring")`).
 
 Taken from memory, as the appendix was not at hand: ReLU, one hidden layer in D, inputs divided by 4, orthogonal
 weights of gain 0.8. Learning rates (G 1e-3, D 1e-4), beta1, batch and z are those of the authors' notebook
@@ -48,7 +48,7 @@ def unroll(
     optimizer: keras.optimizers.Optimizer,
     steps: int,
 ) -> Tensors:
-    """What `weights` would be after `steps` updates by `optimizer` down `objective`; nothing moves. Eqs. 7 and 8.
+    """What `weights` would be after `steps` updates by `optimizer` down `objective`; nothing moves. Eqs. 6 and 7.
 
     A tape outside sees the updates, and differentiates through them. Gradients are the mean over replicas, as the
     optimiser's would be, and so are the gradients of these means. The learning rate stays at its present value.
@@ -163,7 +163,7 @@ class UnrolledGAN(GAN):
         _rule_of(self.discriminator_optimizer)
 
     def generator_loss(self, batch: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Eq. 11's f_K: minus D's loss on real `batch` and as many samples, after D's k steps on these two.
+        """Eq. 9's f_K: minus D's loss on real `batch` and as many samples, after D's k steps on these two.
 
         The real term depends on G too, through D's steps. D itself stands still; penalties are not unrolled.
         """

@@ -2,15 +2,16 @@
 
 Arjovsky, Chintala, Bottou. ICML 2017, arXiv:1701.07875.
 Game: eq. 2; -(critic's loss) estimates the Wasserstein distance, up to a factor that clipping leaves open. Recipe:
-algorithm 1 (c = 0.01, n_critic = 5, m = 64, RMSprop 5e-5). Networks: section 4: the DCGAN of figure 5; without batch
+algorithm 1 (c = 0.01, n_critic = 5, m = 64, RMSprop 5e-5). Networks: section 4.3: the DCGAN of figure 5; without batch
 norm and with a constant number of filters, figure 6; a multilayer perceptron as generator, figure 7.
 
 Differs from the authors' code (martinarjovsky/WassersteinGAN, commit 2cf43ba), not from algorithm 1: n_critic is 5
 throughout, where the code takes 100 steps for each of the first 25 updates of G and for every 500th; weights are
 clipped after each update of the critic, not before it. RMSprop's decay (0.99) and epsilon (1e-8) are the defaults of
-the code's framework, the paper has none. The code's perceptron has three hidden layers and no tanh, its generator
-without batch norm halves its filters at each stage; here both are as the figures' captions describe them, with tanh for
-images in [-1, 1]. There, as here, the critic keeps batch norm, whose scales are clipped with the rest.
+the code's framework, the paper has none. The code's generator without batch norm halves its filters at each stage; here
+they are constant, as figure 6's caption has it. The perceptron of figure 7 has "4 layers and 512 units": four hidden
+layers here; three and an output, without tanh, in the code. Here there is tanh for images in [-1, 1]. There, as here,
+the critic keeps batch norm, whose scales are clipped with the rest.
 
 Both generators of figures 6 and 7 are functions: `GAN(plain_generator(...), dcgan.discriminator(...))` is the standard
 GAN that they are compared with.
