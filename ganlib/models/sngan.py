@@ -3,9 +3,9 @@
 Miyato, Kataoka, Koyama, Yoshida. ICLR 2018, arXiv:1802.05957.
 Networks: table 4 (ResNets for 32x32; G has 4,276,739 parameters, D 1,053,825), and table 3 (CNN). Every weight of D is
 W / sigma(W), eq. 8, with one power step a call. Recipe: hinge loss (eqs. 16, 17); Adam 2e-4 with beta1 0 and beta2 0.9,
-five D steps a G step and batch 64, which are Gulrajani et al.'s and what the authors' ResNets are trained with (appendix
-B.2; it is none of the settings A to F of table 1, which compare CNNs); z normal, 128 numbers. Initial weights and batch
-norm (momentum 0.9, epsilon 2e-5) are the authors' code's.
+five D steps a G step and batch 64, which are Gulrajani et al.'s and what the authors' ResNets are trained with
+(appendix B.2; it is none of the settings A to F of table 1, which compare CNNs); z normal, 128 numbers. Initial weights
+and batch norm (momentum 0.9, epsilon 2e-5) are the authors' code's.
 
 Differs from the authors' code: no noise of 1/128 on real images, and no linear decay of the learning rate. Other
 resolutions than 32 add or take away doublings of the same width in G, and halvings before D's last two blocks.
