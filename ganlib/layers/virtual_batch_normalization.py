@@ -8,9 +8,6 @@
 
 The reference rows go through the network in front of the batch's and are dropped at its end; everything between must
 treat rows one by one (no dropout: a replica would draw other masks for its copy of the reference rows).
-
-A gradient penalty through this and a convolution works eagerly and under XLA, but in a plain graph TensorFlow 2.21's
-graph optimiser breaks its second derivative (shapes that do not match): use jit_compile=True there.
 """
 
 import base64
@@ -66,7 +63,8 @@ class PrependReference(keras.layers.Layer):
     def call(self, inputs):
         """(batch, ...) -> (reference_size + batch, ...)."""
         inputs = tf.convert_to_tensor(inputs)
-        return tf.concat([tf.cast(tf.convert_to_tensor(self.reference), inputs.dtype), inputs], axis=0)
+        reference = tf.cast(tf.convert_to_tensor(self.reference), inputs.dtype)
+        return _joined(reference, inputs, self.reference_size)
 
     def compute_output_shape(self, input_shape):
         """(batch, ...) -> (reference_size + batch, ...)."""
@@ -153,12 +151,10 @@ class VirtualBatchNormalization(keras.layers.Layer):
         shift = batch - center
         mean = tf.reduce_mean(shift, positions, keepdims=True) / (n + 1)
         square = (tf.reduce_mean(tf.square(shift), positions, keepdims=True) + n * variance) / (n + 1)
-        normalized = tf.concat(
-            [
-                (reference - center) * tf.math.rsqrt(variance + self.epsilon),
-                (shift - mean) * tf.math.rsqrt(square - tf.square(mean) + self.epsilon),
-            ],
-            axis=0,
+        normalized = _joined(
+            (reference - center) * tf.math.rsqrt(variance + self.epsilon),
+            (shift - mean) * tf.math.rsqrt(square - tf.square(mean) + self.epsilon),
+            n,
         )
         scaled = normalized * tf.cast(self.gamma, tf.float32) + tf.cast(self.beta, tf.float32)
         return tf.cast(scaled, inputs.dtype)
@@ -172,10 +168,31 @@ class VirtualBatchNormalization(keras.layers.Layer):
         return {**super().get_config(), "reference_size": self.reference_size, "epsilon": self.epsilon}
 
 
-def _parted(rows: tf.Tensor, n: int) -> list[tf.Tensor]:
-    """The first `n` rows, and the rest."""
+def _joined(reference: tf.Tensor, batch: tf.Tensor, n: int) -> tf.Tensor:
+    """The `n` rows of the reference, then those of the batch; with a gradient that is made of `_parted`.
+
+    The gradient of tf.concat is made of slices, and theirs of tf.pad over the batch. On the CPU TensorFlow 2.21's graph
+    rewriter (oneDNN) merges a tf.pad into the unpadded convolution behind it as if it padded pixels: in a gradient
+    penalty the reference rows were then missing.
+    """
+
+    @tf.custom_gradient
+    def join(reference, batch):
+        return tf.concat([reference, batch], axis=0), lambda gradient: _parted(gradient, n)
+
+    return join(reference, batch)
+
+
+def _parted(rows: tf.Tensor, n: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The first `n` rows, and the rest; the inverse of `_joined`, and its gradient."""
     total = rows.shape[0] if rows.shape[0] is not None else tf.shape(rows)[0]
-    return tf.split(rows, [n, total - n], axis=0)
+
+    @tf.custom_gradient
+    def part(rows):
+        parts = tuple(tf.split(rows, [n, total - n], axis=0))
+        return parts, lambda reference, batch: _joined(reference, batch, n)
+
+    return part(rows)
 
 
 def _rows(reference_size: int) -> int:
