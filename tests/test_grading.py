@@ -12,7 +12,7 @@ import tensorflow as tf
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from ganlib import cli, grading
+from ganlib import cli, grading, latents, losses, metrics, penalties
 from ganlib.errors import GanlibError, InputError
 from ganlib.grading import AnswerError, Mistake, Task
 
@@ -42,8 +42,8 @@ def test_a_typical_mistake_gets_its_own_hint(task, mistake, capsys):
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
-def test_there_are_hints_for_two_mistakes_or_more(task):
-    assert len({mistake.hint for mistake in task.mistakes}) >= 2
+def test_there_are_hints_for_three_mistakes_or_more(task):
+    assert len({mistake.hint for mistake in task.mistakes}) >= 3
     assert all(len(mistake.hint) > 20 and "\n" not in mistake.hint for mistake in task.mistakes)
 
 
@@ -99,27 +99,198 @@ def optimal_by_loop(p, q):
     return [0.5 if a == b == 0 else a / (a + b) for a, b in zip(p, q, strict=True)]
 
 
-@pytest.mark.parametrize(
-    ("name", "answer"),
-    [
-        ("day1.1", lambda real, fake: sum(np.log(real)) / len(real) + sum(np.log1p(-fake)) / len(fake)),
-        (
-            "day1.1",
-            lambda real, fake: tf.reduce_mean(tf.math.log(real)) + keras.ops.mean(keras.ops.log(1 - fake)),
+def wasserstein_by_quantile_functions(x, y):
+    distance, y = 0.0, sorted(y)
+    for i, grain in enumerate(sorted(x)):
+        distance += abs(grain - y[i]) / len(y)
+    return distance
+
+
+def unrolled_step_by_tape(g, d, rate, k):
+    g = tf.constant(g, tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(g)
+        ahead = tf.constant(d, tf.float64)
+        for _ in range(k):
+            ahead += rate * g  # the derivative of g d by d
+        f = g * ahead
+    return g - rate * tape.gradient(f, g), d + rate * g
+
+
+def slerp_by_orthogonal_part(a, b, t):
+    length = np.linalg.norm(a)
+    along = a / length
+    across = b - (b @ along) * along
+    angle = np.arctan2(np.linalg.norm(across), b @ along)
+    # np.sinc(x) is sin(pi x) / (pi x), and 1 at 0
+    weights = [part * np.sinc(part * angle / np.pi) / np.sinc(angle / np.pi) for part in (1 - t, t)]
+    return weights[0] * a + weights[1] * b
+
+
+def repaired_by_keras(g, d, real, z_d, z_g):
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    g, d = tf.Variable(g), tf.Variable(d)
+
+    def judge(x):
+        return d[0] + d[1] * x / 3 + d[2] * x**2 / 9
+
+    with tf.GradientTape() as tape:
+        fake = judge(g[0] + g[1] * z_d)
+        value = loss(tf.ones_like(real), judge(real)) + loss(tf.zeros_like(fake), fake)
+    keras.optimizers.SGD(1.0).apply([tape.gradient(value, d)], [d])
+    with tf.GradientTape() as tape:
+        fake = judge(g[0] + g[1] * z_g)
+        value = loss(tf.ones_like(fake), fake)
+    g.assign_sub(0.03 * tape.gradient(value, g))
+    return [g.numpy(), d.numpy()]
+
+
+def hinge_by_keras(real, fake):
+    loss = keras.losses.Hinge()
+    both = loss(keras.ops.ones_like(real), real) + loss(-keras.ops.ones_like(fake), fake)
+    return [both, keras.ops.mean(-fake)]
+
+
+def wgan_step_counting_down(weights, n_critic, c, draw_real, draw_latent, update_critic, update_generator):
+    latents = [draw_latent() for _ in range(n_critic + 1)]
+    while len(latents) > 1:
+        update_critic(latent=latents.pop(), real=draw_real())
+        for weight in weights:
+            weight.assign(np.clip(weight.numpy(), -c, c))
+    update_generator(latents.pop())
+
+
+def penalty_sample_by_sample(critic, real, fake, alpha):
+    terms = []
+    for i in range(len(real)):
+        x = fake[i : i + 1] + alpha[i] * (real[i : i + 1] - fake[i : i + 1])
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            score = critic(x)
+        flat = tf.reshape(tape.gradient(score, x), [-1])
+        terms.append(tf.square(1.0 - tf.sqrt(tf.tensordot(flat, flat, 1) + 1e-10)))
+    return tf.add_n(terms) / len(terms)
+
+
+def spectral_in_numpy(weight, u):
+    w, u = weight.numpy(), u.numpy()
+    v = w @ u
+    v /= np.linalg.norm(v)
+    new = v @ w / np.linalg.norm(v @ w)
+    sigma = tf.einsum("i,ij,j->", tf.constant(v), weight, tf.constant(new))
+    return weight / sigma, new
+
+
+def smoothed_by_cross_entropy(real, fake, smoothing):
+    cross_entropy = tf.nn.sigmoid_cross_entropy_with_logits
+    target = tf.fill(real.shape, 1 - smoothing)
+    return tf.reduce_mean(cross_entropy(target, real)) + tf.reduce_mean(
+        cross_entropy(tf.zeros_like(fake), fake)
+    )
+
+
+def inception_score_by_divergences(p):
+    return np.exp(np.mean([scipy.stats.entropy(row, p.mean(axis=0)) for row in p]))
+
+
+def frechet_by_eigenvalues_of_the_product(real, fake):
+    a, b = np.cov(real.T), np.cov(fake.T)
+    roots = np.sqrt(np.maximum(np.linalg.eigvals(a @ b).real, 0))
+    return ((real.mean(0) - fake.mean(0)) ** 2).sum() + np.trace(a + b) - 2 * roots.sum()
+
+
+def precision_recall_by_loops(real, fake, k):
+    def within(points, centres):
+        hits = 0
+        for point in points:
+            for i, centre in enumerate(centres):
+                others = np.delete(centres, i, axis=0)
+                radius = np.partition(((others - centre) ** 2).sum(axis=1), k - 1)[k - 1]
+                if ((point - centre) ** 2).sum() <= radius:
+                    hits += 1
+                    break
+        return hits / len(points)
+
+    return within(fake, real), within(real, fake)
+
+
+def repaired_by_variables(critic, generator, real, z_critic, z_generator, alpha):
+    critic, (mean, scale) = [tf.Variable(w) for w in critic], [tf.Variable(w) for w in generator]
+
+    def score(x):
+        hidden = x @ critic[0] + critic[1]
+        return tf.maximum(hidden, 0.2 * hidden) @ critic[2]
+
+    with tf.GradientTape() as outer:
+        fake = tf.stop_gradient(mean + scale * z_critic)
+        x = fake + alpha * (real - fake)
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            scores = score(x)
+        penalty = tf.reduce_mean(tf.square(tf.norm(inner.gradient(scores, x), axis=1) - 1))
+        loss = tf.reduce_mean(score(fake) - score(real)) + 10 * penalty
+    for weight, gradient in zip(critic, outer.gradient(loss, critic), strict=True):
+        weight.assign_sub(0.01 * gradient)
+    with tf.GradientTape() as tape:
+        reward = tf.reduce_mean(score(mean + scale * z_generator))
+    for weight, gradient in zip((mean, scale), tape.gradient(reward, (mean, scale)), strict=True):
+        weight.assign_add(0.03 * gradient)
+    return critic, [mean, scale]
+
+
+RIGHT_ANSWERS = (
+    ("day1.1", lambda real, fake: sum(np.log(real)) / len(real) + sum(np.log1p(-fake)) / len(fake)),
+    (
+        "day1.1",
+        lambda real, fake: tf.reduce_mean(tf.math.log(real)) + keras.ops.mean(keras.ops.log(1 - fake)),
+    ),
+    ("day1.2", optimal_by_loop),
+    ("day1.2", lambda p, q: np.nan_to_num(p / (p + q), nan=0.5)),
+    ("day1.3", js_by_entropies),
+    ("day1.3", lambda p, q, dx: dx * scipy.special.rel_entr([p, q], (p + q) / 2).sum() / 2),
+    ("day1.4", losses_by_cross_entropy),
+    ("day1.4", losses_by_keras),
+    ("day1.5", gradients_by_tape),
+    ("day1.5", lambda a: (-scipy.special.expit(a), scipy.special.expit(a) - 1)),
+    ("day1.6", train_counting_down),
+    ("day1.7", wasserstein_by_quantile_functions),
+    ("day1.7", scipy.stats.wasserstein_distance),
+    ("day1.8", unrolled_step_by_tape),
+    ("day1.9", slerp_by_orthogonal_part),
+    ("day1.9", latents.slerp),
+    ("day1.10", repaired_by_keras),
+    ("day2.1", hinge_by_keras),
+    ("day2.2", wgan_step_counting_down),
+    ("day2.3", penalty_sample_by_sample),
+    (
+        "day2.3",
+        lambda critic, real, fake, alpha: penalties.gradient_penalty(
+            critic, penalties.interpolated(real, fake, alpha)
         ),
-        ("day1.2", optimal_by_loop),
-        ("day1.2", lambda p, q: np.nan_to_num(p / (p + q), nan=0.5)),
-        ("day1.3", js_by_entropies),
-        ("day1.3", lambda p, q, dx: dx * scipy.special.rel_entr([p, q], (p + q) / 2).sum() / 2),
-        ("day1.4", losses_by_cross_entropy),
-        ("day1.4", losses_by_keras),
-        ("day1.5", gradients_by_tape),
-        ("day1.5", lambda a: (-scipy.special.expit(a), scipy.special.expit(a) - 1)),
-        ("day1.6", train_counting_down),
-    ],
+    ),
+    ("day2.4", spectral_in_numpy),
+    ("day2.5", smoothed_by_cross_entropy),
+    (
+        "day2.5",
+        lambda real, fake, smoothing: sum(losses.NonSaturating(smoothing).discriminator(real, fake)),
+    ),
+    ("day2.6", inception_score_by_divergences),
+    ("day2.6", lambda p: metrics.inception_score(p, splits=1)[0]),
+    ("day2.7", frechet_by_eigenvalues_of_the_product),
+    ("day2.7", metrics.frechet_distance),
+    ("day2.8", precision_recall_by_loops),
+    ("day2.8", metrics.precision_recall),
+    ("day2.9", repaired_by_variables),
 )
+
+
+@pytest.mark.parametrize(("name", "answer"), RIGHT_ANSWERS)
 def test_right_answers_written_differently_pass(name, answer):
     grading.check(name, answer)
+
+
+def test_each_task_has_a_right_answer_written_differently():
+    assert {name for name, _ in RIGHT_ANSWERS} == {task.name for task in TASKS}
 
 
 TOY = Task(
@@ -258,7 +429,7 @@ def test_the_checker_tells_right_wrong_and_missing_apart(tmp_path):
     assert list(outcomes) == [task.name for task in grading.tasks("day1").values()]
     assert outcomes["day1.1"] is None
     assert outcomes["day1.2"].startswith("AnswerError: day1.2, the optimal discriminator: p/q is the ratio")
-    assert outcomes["day1.3"] == outcomes["day1.6"] == "its check is not in the notebook"
+    assert outcomes["day1.3"] == outcomes["day1.10"] == "its check is not in the notebook"
     assert path.read_bytes() == before and [file.name for file in tmp_path.iterdir()] == ["mine.ipynb"]
 
 

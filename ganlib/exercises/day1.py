@@ -626,7 +626,7 @@ def _game(mean: float, steps: int, seed: int) -> tuple:
 
 
 _SQUASHED = (
-    "D's loss can still not fall below 1.006: the loss takes a sigmoid of its own (from_logits), and gets what "
+    "D's loss can still not fall below 1.006: the cross-entropy takes a sigmoid of its own, and gets what "
     "has gone through one already"
 )
 _STARVED = "G still minimises log(1 - D), which is silent while D is sure: let it minimise -log D"
