@@ -119,7 +119,7 @@ def conclude(runs):
     )
 
 
-VERDICTS = {14: "confirmed", 72: "partly"}
+VERDICTS = {14: "partly", 72: "refuted"}
 
 
 def draw(runs, path):
