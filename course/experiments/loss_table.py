@@ -155,7 +155,7 @@ def draw(runs, path):
     first.set(xlabel="real images shown to D", ylabel="FID(fashion-cnn), 1,000 samples", yscale="log")
     second.set(xlabel="FID(fashion-cnn) at the end", ylabel="spread of features; the data have 1")
     second.axhline(0.5, color="black", linewidth=1, linestyle=":")
-    first.legend(fontsize=8)
+    second.legend(fontsize=8)
     for axes in (first, second):
         axes.grid(alpha=0.3)
     plots.save_png(figure, path)

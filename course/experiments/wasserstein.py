@@ -16,6 +16,9 @@ has not been trained.
   first the critic is still growing into its bounds). "confirmed": healthy WGAN's estimate has a correlation with FID of
   0.7 or more in all seeds; and in all sick seeds FID ends above 1.5 times the healthy one's of the same seed while the
   estimate ends at 0.7 or more of its value at moment 2. "partly": only the first of both. "refuted": not the first.
+  Amended after the runs of seed 0: "sick" was not sick, twenty times the rate learned faster than the healthy one. So the
+  second half of the claim is judged on "broken", rate 0.1, two hundred times; a pilot of 60 steps had shown a G that
+  stands still. "sick" is kept and shown.
 - "critic" (claim 16). Losses minimax, non-saturating and Wasserstein (clipped), 40 steps of G, with 1 and with 10
   updates of D a step. D's rate is 2e-4 (WGAN: 5e-4), G's is tuned in {5e-4, 2e-3} with 10 updates, by FID at the end.
   At four moments FID of 1,000 samples, and D's AUC: how often it scores a test image above a sample. "confirmed": with
@@ -39,7 +42,12 @@ TUNING_SEED = 100
 RATES = {"critic": (5e-4, 2e-3), "generators": (2e-4, 1e-3)}
 LOSSES = ("minimax", "non-saturating", "WGAN")
 GENERATORS = ("plain", "mlp")
-METER = {"healthy": ("WGAN", 5e-4), "sick": ("WGAN", 1e-2), "gan": ("non-saturating", 2e-4)}
+METER = {
+    "healthy": ("WGAN", 5e-4),
+    "sick": ("WGAN", 1e-2),
+    "broken": ("WGAN", 0.1),
+    "gan": ("non-saturating", 2e-4),
+}
 
 
 def tuned(runs, **which):
@@ -69,7 +77,7 @@ def tasks(smoke, runs):
         return tuning
     found = list(tuning)
     for seed in seeds:
-        for name, (game, rate) in list(METER.items())[: 1 if smoke else 3]:
+        for name, (game, rate) in list(METER.items())[: 1 if smoke else None]:
             found.append(
                 task(False, "meter", game, "dcgan", 5 if game == "WGAN" else 1, rate, seed) | {"run": name}
             )
@@ -145,9 +153,10 @@ def record(number, claim, figure, reported, measured, verdict):
 def meter(runs):
     """Claim 15."""
     healthy = with_fid(runs, "discriminator_loss", -1, run="healthy")
-    estimates = [[-x for x in loss] for loss in of(runs, "discriminator_loss", None, run="sick")]
-    stays = [e[-1] / e[1] for e in estimates]
-    worse = [a / b for a, b in zip(of(runs, "fid", run="sick"), of(runs, "fid", run="healthy"), strict=True)]
+    stays = [loss[-1] / loss[1] for loss in of(runs, "discriminator_loss", None, run="broken")]
+    fids = {name: of(runs, "fid", run=name) for name in METER}
+    worse = [a / b for a, b in zip(fids["broken"], fids["healthy"], strict=True)]
+    sick = [a / b for a, b in zip(fids["sick"], fids["healthy"], strict=True)]
     falls, wrong = min(healthy) >= 0.7, min(worse) > 1.5 and min(stays) >= 0.7
     record(
         15,
@@ -158,7 +167,8 @@ def meter(runs):
             "rank correlation of WGAN's estimate with FID": healthy,
             "same, GAN's D loss": with_fid(runs, "discriminator_loss", 1, run="gan"),
             "same, GAN's G loss": with_fid(runs, "generator_loss", 1, run="gan"),
-            "rate 20 times too high: FID over healthy FID": worse,
+            "rate 20 times higher: FID over healthy FID": sick,
+            "rate 200 times higher: FID over healthy FID": worse,
             "its estimate, end over moment 2": stays,
         },
         "confirmed" if falls and wrong else "partly" if falls else "refuted",
@@ -239,7 +249,7 @@ def draw(runs, path):
         wgan = run["game"] == "WGAN"
         if run["part"] == "meter" and wgan:
             loss = -np.array(run["discriminator_loss"])
-            line(first, run["fid"], loss, f"WGAN, {run['run']}", run["run"] == "sick")
+            line(first, run["fid"], loss, f"WGAN, {run['run']}", list(METER).index(run["run"]))
         elif run["part"] == "critic":
             i = 2 * LOSSES.index(run["game"]) + (run["n_critic"] > 1)
             x, y = [0, *run["steps"]], [run["start"], *run["fid"]]
