@@ -16,9 +16,9 @@ has not been trained.
   first the critic is still growing into its bounds). "confirmed": healthy WGAN's estimate has a correlation with FID of
   0.7 or more in all seeds; and in all sick seeds FID ends above 1.5 times the healthy one's of the same seed while the
   estimate ends at 0.7 or more of its value at moment 2. "partly": only the first of both. "refuted": not the first.
-  Amended after the runs of seed 0: "sick" was not sick, twenty times the rate learned faster than the healthy one. So the
-  second half of the claim is judged on "broken", rate 0.1, two hundred times; a pilot of 60 steps had shown a G that
-  stands still. "sick" is kept and shown.
+  Amended after the runs of seed 0: "sick" was not sick, twenty times the rate learned faster than the healthy one. So
+  the second half of the claim is judged on "broken", rate 0.1, two hundred times; a pilot of 60 steps had shown a G
+  that stands still. "sick" is kept and shown.
 - "critic" (claim 16). Losses minimax, non-saturating and Wasserstein (clipped), 40 steps of G, with 1 and with 10
   updates of D a step. D's rate is 2e-4 (WGAN: 5e-4), G's is tuned in {5e-4, 2e-3} with 10 updates, by FID at the end.
   At four moments FID of 1,000 samples, and D's AUC: how often it scores a test image above a sample. "confirmed": with
