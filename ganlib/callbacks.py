@@ -1,8 +1,7 @@
 """What to watch while a GAN trains: samples, curves, a table, a bar; and checkpoints.
 
-Keras callbacks for `GAN.fit`; a batch of theirs is a step of the GAN. Each counts steps by itself from the
-step that the model had at the start, so none waits for the device except where it writes. All resume: what
-lies on disk from beyond the restored step is dropped, the rest is continued.
+Keras callbacks for `GAN.fit`; a batch of theirs is a step of the GAN. None waits for the device except where it
+writes. All resume: what lies on disk from beyond the restored step is dropped, the rest is continued.
 
     folder = "runs/dcgan"
     callbacks = [History(folder), Checkpoint(f"{folder}/checkpoints"), SampleGrid(f"{folder}/samples")]
@@ -23,72 +22,16 @@ import tqdm.auto
 
 from ganlib import checkpoints, plots
 from ganlib.errors import InputError, TrainingDiverged
-from ganlib.files import (
-    cannot_write,
-    history_text,
-    make_folder,
-    read_history,
-    read_json,
-    write_atomically,
-    write_json,
-)
+from ganlib.files import history_text, make_folder, read_history, read_json, write_atomically, write_json
 from ganlib.monitors import CollapseAlarm, GradientNorms, Spectra  # noqa: F401
+from ganlib.steps import EverySteps, Table, require_count
 
 _LOGS = ("discriminator_loss", "generator_loss", "real_loss", "fake_loss", "real_logits", "fake_logits")
 _FOLD = 100  # pending logs are turned into numbers this often, so that they do not pile up on the device
 _GIF_FRAMES = 100  # a GIF of a long run takes as many of its pictures, evenly spaced
 
 
-class _EverySteps(keras.callbacks.Callback):
-    """Counts steps and calls `at(logs)` at every multiple of `every`.
-
-    Args:
-        every: Steps between calls; None: never.
-    """
-
-    def __init__(self, every: int | None):
-        super().__init__()
-        if every is not None and (
-            isinstance(every, bool) or not isinstance(every, (int, np.integer)) or every < 1
-        ):
-            raise InputError(
-                f"{type(self).__name__}(every={every!r}): expected a whole number of steps, 1 or more"
-            )
-        self.every = every
-        self.step = 0
-        self._before_epoch = 0
-
-    def set_model(self, model: keras.Model) -> None:
-        """Check, before anything is written, that the model counts its steps."""
-        for attribute in ("step", "images_seen"):
-            if not hasattr(model, attribute):
-                raise InputError(
-                    f"{type(self).__name__} cannot watch a {type(model).__name__}, which has no "
-                    f"{attribute!r}; use it with ganlib.GAN and its models"
-                )
-        super().set_model(model)
-
-    def on_train_begin(self, logs=None):
-        self.step = self._before_epoch = int(self.model.step)
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._before_epoch = self.step
-
-    def on_train_batch_end(self, batch, logs=None):
-        before, self.step = self.step, self._before_epoch + batch + 1
-        self.each(logs or {})
-        # Several steps may have passed (steps_per_execution), and have jumped over the multiple itself.
-        if self.every and self.step // self.every > before // self.every:
-            self.at()
-
-    def each(self, logs: dict[str, Any]) -> None:
-        """Called at every step, with its logs."""
-
-    def at(self) -> None:
-        """Called at every multiple of `every`, after `each`."""
-
-
-class History(_EverySteps):
+class History(EverySteps):
     """Writes history.csv: one row every so many steps.
 
     Columns: step; kimg, thousands of distinct real images that D was shown; seconds of training so far,
@@ -109,12 +52,12 @@ class History(_EverySteps):
     def __init__(self, folder: str | Path, every: int = 50):
         super().__init__(every)
         self.path = Path(folder) / "history.csv"
+        self._table = Table(self.path)
 
     def on_train_begin(self, logs=None):
         """Drop what a killed run left beyond the restored step, and go on behind it."""
         super().on_train_begin()
-        make_folder(self.path.parent)
-        columns = self._kept_rows()
+        columns = self._table.kept(self.step)
         self._columns = list(columns)
         self._seconds = columns["seconds"][-1] if columns.get("seconds") else 0.0
         self._images = int(self.model.images_seen)
@@ -123,29 +66,13 @@ class History(_EverySteps):
         self._sums: dict[str, float] = {}
         self._count = 0
 
-    def _kept_rows(self) -> dict[str, list[float]]:
-        """The rows up to the restored step; the file is rewritten if that is not what it holds."""
-        if not self.path.exists() or not self.path.stat().st_size:
-            return {}
-        text = self.path.read_bytes()
-        if b"\n" not in text:  # killed while the header was written
-            write_atomically(self.path, "")
-            return {}
-        columns = read_history(self.path)
-        kept = [i for i, step in enumerate(columns["step"]) if step <= self.step]
-        columns = {name: [values[i] for i in kept] for name, values in columns.items()}
-        whole = history_text(columns)
-        if text.decode() != whole:
-            write_atomically(self.path, whole if kept else "")
-        return columns if kept else {}
-
     def each(self, logs: dict[str, Any]) -> None:
         """Keep the logs, as they are: turning them into numbers would wait for the device."""
         if not self._columns:
             # a tf.function sorts its logs by name; losses first reads better
             names = [name for name in _LOGS if name in logs] + [name for name in logs if name not in _LOGS]
             self._columns = ["step", "kimg", "seconds", "images_per_second", *names]
-            write_atomically(self.path, history_text({name: [] for name in self._columns}))
+            self._table.begin(self._columns)
         elif not self._count and not self._pending and set(logs) != set(self._columns[4:]):
             raise InputError(
                 f"{self.path} has the columns {', '.join(self._columns[4:])}, this model logs "
@@ -176,12 +103,7 @@ class History(_EverySteps):
             "seconds": self._seconds,
             "images_per_second": (images - self._images) / max(took, 1e-9),
         } | {name: total / self._count for name, total in self._sums.items()}
-        line = history_text({name: [row[name]] for name in self._columns}).splitlines(keepends=True)[1]
-        try:
-            with open(self.path, "a", encoding="utf-8", newline="") as file:
-                file.write(line)
-        except OSError as error:
-            raise cannot_write(self.path, error) from error
+        self._table.add({name: row[name] for name in self._columns})
         self._now, self._images = now, images
         self._sums, self._count = {}, 0
 
@@ -190,7 +112,7 @@ class History(_EverySteps):
         self.at()
 
 
-class Curves(_EverySteps):
+class Curves(EverySteps):
     """Draws losses and logits from history.csv into curves.png; stands after `History` among the callbacks.
 
     Args:
@@ -219,7 +141,7 @@ class Curves(_EverySteps):
             self.at()
 
 
-class SampleGrid(_EverySteps):
+class SampleGrid(EverySteps):
     """Draws samples of the same latents again and again: folder/step-00000500.png, at the end one GIF.
 
     Also draws before the first step and after the last. 2-D models give a scatter plot, on the same axes each
@@ -251,8 +173,7 @@ class SampleGrid(_EverySteps):
         real: Any | None = None,
     ):
         super().__init__(every)
-        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-            raise InputError(f"SampleGrid(n={n!r}): expected a whole number of samples, 1 or more")
+        require_count(self, " of samples", n=n)
         self.folder = Path(folder)
         self.n, self.seed, self.truncation, self.gif = n, seed, truncation, gif
         self.real = None if real is None else np.asarray(real)
@@ -302,7 +223,7 @@ class SampleGrid(_EverySteps):
         return sorted((path for path in self.folder.glob("step-*.png") if _step_of(path) >= 0), key=_step_of)
 
 
-class Checkpoint(_EverySteps):
+class Checkpoint(EverySteps):
     """Saves the whole state with `ganlib.checkpoints.save`, every so many steps and at the end.
 
     `fit` ends in order on Ctrl-C and SIGTERM, so the end includes those.
@@ -320,8 +241,7 @@ class Checkpoint(_EverySteps):
 
     def __init__(self, folder: str | Path, every_steps: int = 500, keep: int = 3):
         super().__init__(every_steps)
-        if isinstance(keep, bool) or not isinstance(keep, (int, np.integer)) or keep < 1:
-            raise InputError(f"Checkpoint(keep={keep!r}): expected a whole number, 1 or more")
+        require_count(self, keep=keep)
         self.folder, self.keep = Path(folder), keep
         self._saved: int | None = None
 
@@ -348,7 +268,7 @@ class Checkpoint(_EverySteps):
             self.at()
 
 
-class StopAfter(_EverySteps):
+class StopAfter(EverySteps):
     """Ends `fit` after the step during which so many seconds have passed; callbacks run their ends as always.
 
     Args:
@@ -371,7 +291,7 @@ class StopAfter(_EverySteps):
             self.model.stop_training = True
 
 
-class ProgressBar(_EverySteps):
+class ProgressBar(EverySteps):
     """One bar over all steps of the run, with the time left, images/s and the losses.
 
     It moves twice a second in a terminal or a notebook, twice a minute in a log file; only then are losses
@@ -430,7 +350,7 @@ class ProgressBar(_EverySteps):
         self.bar = None
 
 
-class TensorBoard(_EverySteps):
+class TensorBoard(EverySteps):
     """Writes the logs, and a grid of samples, for `tensorboard --logdir folder`.
 
     Args:
@@ -452,14 +372,7 @@ class TensorBoard(_EverySteps):
             raise InputError(
                 "TensorBoard needs the package tensorboard, which is missing; pip install tensorboard"
             )
-        if (
-            isinstance(images_every, bool)
-            or not isinstance(images_every, (int, np.integer))
-            or images_every < 1
-        ):
-            raise InputError(
-                f"TensorBoard(images_every={images_every!r}): expected a whole number, 1 or more"
-            )
+        require_count(self, images_every=images_every)
         self.folder, self.images_every, self.n, self.seed = Path(folder), images_every, n, seed
         self._writer = None
         self._logs: dict[str, Any] = {}
@@ -493,7 +406,7 @@ class TensorBoard(_EverySteps):
         self._writer.close()
 
 
-class Evaluate(_EverySteps):
+class Evaluate(EverySteps):
     """Evaluates every so many steps, keeps a table and the best weights, and hands the scores to later callbacks.
 
     Writes into the folder evaluations.csv (step, values, standard errors), evaluations.json (with all that the values

@@ -14,6 +14,7 @@ import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -398,8 +399,12 @@ class GAN(keras.Model):
     def gradients(self, batch: Any) -> dict[str, list[tuple[str, tf.Tensor]]]:
         """For each player the path of each trainable variable and the gradient of its loss there; nothing moves.
 
-        With the random numbers of the step to come, on one replica. For monitors and for looking inside.
+        With the random numbers of the step to come, on one replica, inside and outside of the strategy's scope. For
+        monitors and for looking inside.
         """
+        return outside_of_scopes(lambda: self._gradients(batch))
+
+    def _gradients(self, batch: Any) -> dict[str, list[tuple[str, tf.Tensor]]]:
         found = {}
         for player, loss_of in self.objectives().items():
             network = self.players()[player]
@@ -800,6 +805,14 @@ def discriminator_logs(
         "real_logits": tf.reduce_mean(real_logits),
         "fake_logits": tf.reduce_mean(fake_logits),
     }
+
+
+def outside_of_scopes(function: Callable[[], Any]) -> Any:
+    """What `function` returns outside of any strategy's scope, where a variable of replicas acts as its first copy."""
+    if not tf.distribute.in_cross_replica_context():
+        return function()
+    with ThreadPoolExecutor(1) as thread:  # scopes are the calling thread's own
+        return thread.submit(function).result()
 
 
 def snake_case(name: str) -> str:

@@ -23,8 +23,9 @@ import tensorflow as tf
 
 from ganlib import plots
 from ganlib.errors import InputError
-from ganlib.files import cannot_write, history_text, make_folder, read_history, write_atomically
+from ganlib.gan import outside_of_scopes
 from ganlib.layers.spectral_normalization import SpectralNormalized
+from ganlib.steps import EverySteps, Table, require_count
 
 _DENSE = 24  # up to this many singular values a full decomposition is as fast as Lanczos, and needs no luck
 _PAIRS = 512  # samples whose pairwise distances are taken: 130,816 pairs
@@ -39,8 +40,10 @@ class Alarm(NamedTuple):
     threshold: float
 
 
-class Monitor(keras.callbacks.Callback):
+class Monitor(EverySteps):
     """Measures every so many steps; a subclass says what, and which values are alarming.
+
+    Values are of the whole model, whatever the number of replicas (tested).
 
     `history` maps column -> values, one a row; the first column is `step`. `alarms` is a function of the history alone,
     so a resumed run has the alarms of the rows that it continues.
@@ -48,7 +51,7 @@ class Monitor(keras.callbacks.Callback):
     Args:
         folder: The run's folder; rows are appended to `folder/<file>.csv` and a figure is drawn beside it at the end.
             None: values are kept in memory only, and each `fit` starts anew.
-        every: Steps between rows.
+        every: Steps between rows; None: at the start and the end only.
         stop: Whether an alarm ends `fit`, in order, after the step.
 
     Raises:
@@ -56,20 +59,15 @@ class Monitor(keras.callbacks.Callback):
     """
 
     file = ""
+    needs = ("step", "images_seen", "players")
 
-    def __init__(self, folder: str | Path | None = None, every: int = 100, stop: bool = False):
-        super().__init__()
-        if isinstance(every, bool) or not isinstance(every, int | np.integer) or every < 1:
-            raise InputError(
-                f"{type(self).__name__}(every={every!r}): expected a whole number of steps, 1 or more"
-            )
+    def __init__(self, folder: str | Path | None = None, every: int | None = 100, stop: bool = False):
+        super().__init__(every)
         self.path = None if folder is None else Path(folder) / f"{self.file}.csv"
-        self.every = int(every)
+        self._table = None if self.path is None else Table(self.path)
         self.stop = stop
         self.history: dict[str, list[float]] = {}
         self.alarms: list[Alarm] = []
-        self.step = 0
-        self._before_epoch = 0
 
     def measure(self) -> dict[str, float]:
         """The values of a row, by column; must leave the model as it is."""
@@ -83,18 +81,12 @@ class Monitor(keras.callbacks.Callback):
         """The history as a figure."""
         raise NotImplementedError
 
-    def set_model(self, model: keras.Model) -> None:
-        """Check that the model counts its steps."""
-        if not hasattr(model, "step") or not hasattr(model, "players"):
-            raise InputError(
-                f"{type(self).__name__} cannot watch a {type(model).__name__}: use it with ganlib.GAN and its models"
-            )
-        super().set_model(model)
-
     def on_train_begin(self, logs=None):
         """Drop what a killed run left beyond the restored step; measure the start."""
-        self.step = self._before_epoch = int(self.model.step)
-        self.history, self.alarms = self._kept_rows(), []
+        super().on_train_begin()
+        self.history, self.alarms = {} if self._table is None else self._table.kept(self.step), []
+        if self.history:
+            self.history["step"] = [int(step) for step in self.history["step"]]
         row = {"step": self.step, **self.measure()}
         self._check_columns(row)
         rows = len(self.history.get("step", []))
@@ -103,20 +95,14 @@ class Monitor(keras.callbacks.Callback):
             self.alarms += [Alarm(int(upto["step"][-1]), *found) for found in self.alarming(upto)]
         self._look(row)
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Remember where the epoch's count begins."""
-        self._before_epoch = self.step
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Measure at the multiples; several steps may have passed (steps_per_execution), and the multiple itself."""
-        before, self.step = self.step, self._before_epoch + batch + 1
-        if self.step // self.every > before // self.every:
-            self._look()
+    def at(self) -> None:
+        """Measure."""
+        self._look()
 
     def on_train_end(self, logs=None):
         """Measure the end, and draw."""
         self._look()
-        if self.path is not None:
+        if self._table is not None:
             plots.save_png(self.figure(), self.path.with_suffix(".png"))
 
     def _check_columns(self, row: dict[str, float]) -> None:
@@ -133,18 +119,13 @@ class Monitor(keras.callbacks.Callback):
         row = {"step": self.step, **self.measure()} if row is None else row
         if not self.history:
             self.history = {name: [] for name in row}
-            if self.path is not None:
-                write_atomically(self.path, history_text(self.history))
+            if self._table is not None:
+                self._table.begin(list(row))
         self._check_columns(row)
         for name, value in row.items():
             self.history[name].append(value)
-        if self.path is not None:
-            line = history_text({name: [value] for name, value in row.items()}).split("\n", 1)[1]
-            try:
-                with open(self.path, "a", encoding="utf-8", newline="") as file:
-                    file.write(line)
-            except OSError as error:
-                raise cannot_write(self.path, error) from error
+        if self._table is not None:
+            self._table.add(row)
         found = [Alarm(self.step, *alarm) for alarm in self.alarming(self.history)]
         if found and not self.alarms:
             step, name, value, threshold = found[0]
@@ -156,22 +137,6 @@ class Monitor(keras.callbacks.Callback):
         self.alarms += found
         if found and self.stop:
             self.model.stop_training = True
-
-    def _kept_rows(self) -> dict[str, list[float]]:
-        """The rows up to the restored step; the file is rewritten if that is not what it holds."""
-        if self.path is None:
-            return {}
-        make_folder(self.path.parent)
-        if not self.path.exists() or b"\n" not in self.path.read_bytes():
-            return {}
-        columns = read_history(self.path)
-        kept = [i for i, step in enumerate(columns["step"]) if step <= self.step]
-        columns = {name: [values[i] for i in kept] for name, values in columns.items()}
-        if not kept:
-            return {}
-        columns["step"] = [int(step) for step in columns["step"]]
-        write_atomically(self.path, history_text(columns))
-        return columns
 
 
 class GradientNorms(Monitor):
@@ -236,7 +201,8 @@ class GradientNorms(Monitor):
             self._norms = self._squares if self.model.run_eagerly else tf.function(self._squares)
         # a trick may keep more than Keras variables (a buffer of images), which a look moves too
         kept = [(v, tf.identity(v)) for trick in self.model.tricks for v in trick.variables]
-        squares = {player: values.numpy().astype(np.float64) for player, values in self._norms().items()}
+        found = outside_of_scopes(self._norms)
+        squares = {player: values.numpy().astype(np.float64) for player, values in found.items()}
         for variable, value in kept:
             variable.assign(value)
         row = {player: float(np.sqrt(values.sum())) for player, values in squares.items()}
@@ -303,9 +269,7 @@ class Spectra(Monitor):
         stop: bool = False,
     ):
         super().__init__(folder, every, stop)
-        for name, value in (("top", top), ("window", window), ("warmup", warmup)):
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                raise InputError(f"Spectra({name}={value!r}): expected a whole number, 1 or more")
+        require_count(self, top=top, window=window, warmup=warmup)
         if not factor > 1:
             raise InputError(f"Spectra(factor={factor!r}): expected a number above 1, for example 1.5")
         self.top, self.factor, self.window, self.warmup = int(top), float(factor), int(window), int(warmup)

@@ -1,6 +1,7 @@
 """Monitors: what they measure against closed forms, that they only look, when they warn, what a resumed run finds."""
 
 import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -18,19 +19,23 @@ RNG = np.random.default_rng(0)
 IMAGES = RNG.uniform(-1, 1, (32, 4, 4, 1)).astype(np.float32)
 
 
-def small(run_eagerly=True, **arguments):  # tracing costs more than the few steps of a test
-    """A GAN of 4x4 grey images with batch norm, dropout, transposed and plain convolutions; batch 4."""
-    keras.utils.clear_session()  # so that automatic layer names start anew
+def networks():
+    """G and D of 4x4 grey images with batch norm, dropout, transposed and plain convolutions."""
     keras.utils.set_random_seed(0)
     z = keras.Input((3,))
-    x = keras.layers.Reshape((2, 2, 5))(keras.layers.Dense(20)(z))
-    x = keras.layers.ReLU()(layers.BatchNormalization()(x))
-    x = keras.layers.Conv2DTranspose(1, 4, strides=2, padding="same", activation="tanh")(x)
+    x = keras.layers.Reshape((2, 2, 5))(keras.layers.Dense(20, name="dense")(z))
+    x = keras.layers.ReLU()(layers.BatchNormalization(name="norm")(x))
+    up = keras.layers.Conv2DTranspose(1, 4, strides=2, padding="same", activation="tanh", name="transposed")
     image = keras.Input((4, 4, 1))
-    y = layers.Dropout(0.3)(keras.layers.Conv2D(6, 3, strides=2, padding="same")(image))
-    y = layers.BatchNormalization()(y)
-    y = keras.layers.Dense(1)(keras.layers.Flatten()(y))
-    gan = GAN(keras.Model(z, x), keras.Model(image, y), batch_size=4, ema_decay=0.5, **arguments)
+    y = keras.layers.Conv2D(6, 3, strides=2, padding="same", name="convolution")(image)
+    y = layers.BatchNormalization(name="norm")(layers.Dropout(0.3)(y))
+    y = keras.layers.Dense(1, name="logit")(keras.layers.Flatten()(y))
+    return keras.Model(z, up(x)), keras.Model(image, y)
+
+
+def small(run_eagerly=True, **arguments):  # tracing costs more than the few steps of a test
+    """A GAN of `networks`, batch 4."""
+    gan = GAN(*networks(), batch_size=4, ema_decay=0.5, **arguments)
     gan.compile(run_eagerly=run_eagerly)
     return gan
 
@@ -102,6 +107,53 @@ def test_no_global_random_numbers_are_drawn():
         monitor.measure()
     mo.singular_values(RNG.standard_normal((60, 70)))
     assert (np.random.get_state()[1] == state).all()
+
+
+REPLICAS = """
+import contextlib, sys
+sys.path.insert(0, {folder!r})
+import keras
+import ganlib
+from ganlib import monitors, penalties, tricks
+from ganlib.gan import GAN
+from test_monitors import IMAGES, networks, train
+
+
+def run(strategy, watch=True):
+    strategy = ganlib.scaling.strategy(strategy)
+    with strategy.scope():
+        extras = dict(penalties=[penalties.GradientPenalty(1.0)], tricks=[tricks.ReplayBuffer(8)])
+        gan = GAN(*networks(), batch_size=4, ema_decay=0.5, **extras)
+        gan.compile(keras.optimizers.SGD(0.05), keras.optimizers.SGD(0.05))
+    rows = []
+    for scope in (contextlib.nullcontext(), strategy.scope()):
+        watched = [
+            monitors.GradientNorms(IMAGES[:4], every=2),
+            monitors.Spectra(every=2),
+            monitors.CollapseAlarm(IMAGES, every=2, n=16, warmup=100),
+        ]
+        with scope:
+            train(gan, 3, *watched * watch)
+        rows += [monitor.history for monitor in watched]
+    assert gan.distribute_strategy.num_replicas_in_sync == strategy.num_replicas_in_sync
+    return dict(rows=rows, ends=[v.numpy() for v in gan.state()])
+
+
+result = dict(one=run("none"), two=run("cpu:2"), unwatched=run("cpu:2", watch=False))
+"""
+
+
+def test_two_replicas_are_watched_as_one_is(run_python):
+    """In `fit` outside and inside of the strategy's scope."""
+    found = run_python(REPLICAS.format(folder=str(Path(__file__).parent)), devices=2)
+    one, two = found["one"]["rows"], found["two"]["rows"]
+    assert [rows["step"] for rows in two] == 3 * [[0, 2, 3]] + 3 * [[3, 4, 6]]
+    for expected, rows in zip(one, two, strict=True):
+        assert list(rows) == list(expected)
+        for name, column in rows.items():
+            np.testing.assert_allclose(column, expected[name], rtol=1e-4, atol=1e-5, err_msg=name)
+    for a, b in zip(found["two"]["ends"], found["unwatched"]["ends"], strict=True):
+        assert (np.asarray(a) == np.asarray(b)).all()  # they only look
 
 
 # ------------------------------------------------------------------------------------------ gradient norms
