@@ -2,12 +2,13 @@
 # make test       set up, lint, all tests, all notebooks (strict nbval)
 # make notebooks  run the lessons and solutions at laptop scale and store their outputs
 # make exercises  generate exercises/ from solutions/, and course/claims.md from the ledger
+# make catalogue  write what `ganlib list` shows, after a model or preset was added or changed
 # make lint       ruff, and the format of the lessons
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test notebooks exercises lint benchmarks clean
+.PHONY: demo test notebooks exercises catalogue lint benchmarks clean
 
 demo: $(READY)
 	@if [ -e runs/demo/metrics.json ]; then echo "runs/demo is there already: remove it (rm -r runs/demo) to train again"; \
@@ -30,6 +31,9 @@ notebooks: $(READY)
 exercises: $(READY)
 	$(BIN)/python course/build.py exercises
 	$(BIN)/python course/build.py claims
+
+catalogue: $(READY)
+	$(BIN)/python -m ganlib.catalogue
 
 benchmarks: $(READY)
 	$(BIN)/python benchmarks/throughput.py

@@ -309,9 +309,9 @@ def evaluate(run: Path, metrics: str, model: str | None, preset: str | None, **o
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def list_models(as_json: bool) -> None:
     """Show models, papers, presets and numbers of parameters."""
-    from ganlib import runs
+    from ganlib import catalogue
 
-    models = runs.catalogue()
+    models = catalogue.stored()
     if as_json:
         click.echo(json.dumps(models, indent=2))
         return

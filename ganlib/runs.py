@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganlib import __version__
+from ganlib.catalogue import parameters_of
 from ganlib.errors import InputError
 from ganlib.files import read_history, read_json, write_json
 from ganlib.quiet import import_tensorflow
@@ -208,32 +209,6 @@ def evaluate(
         **{name: options[name] for name in ("extractor", "truncation", "seed", "batch_size", "cache")},
     )
     return evaluation, evaluation.save(out)
-
-
-def catalogue() -> list[dict[str, Any]]:
-    """Every model with its paper, its presets, and the number of trainable parameters of each network."""
-    import_tensorflow()
-    from ganlib import models
-
-    return [
-        {
-            "name": name,
-            "class": cls.__name__,
-            "title": cls.title,
-            "authors": cls.authors,
-            "year": cls.year,
-            "arxiv": cls.arxiv,
-            "presets": {
-                preset: {
-                    "description": entry["description"],
-                    "arguments": entry["arguments"],
-                    "parameters": _parameters(cls.from_preset(preset)),
-                }
-                for preset, entry in cls.presets.items()
-            },
-        }
-        for name, cls in models.registry().items()
-    ]
 
 
 # --------------------------------------------------------------------------------- before the first step
@@ -429,19 +404,12 @@ def _config(
 def _headline(model: str, gan: "GAN", data: Any, options: dict[str, Any], steps: int) -> str:
     shape = "x".join(map(str, data.shape))
     size = "endless" if data.size is None else f"{data.size:,}"
-    networks = ", ".join(f"{player} {count:,}" for player, count in _parameters(gan).items())
+    networks = ", ".join(f"{player} {count:,}" for player, count in parameters_of(gan).items())
     start = f"step {int(gan.step):,} of {steps:,}" if int(gan.step) else f"{steps:,} steps"
     return (
         f"{model} {options['preset']} ({networks} trainable parameters) on {data.name} ({size} examples of "
         f"{shape}): {start}, {gan.batch_size * gan.n_critic} images each, into {options['out']}"
     )
-
-
-def _parameters(gan: "GAN") -> dict[str, int]:
-    return {
-        name: sum(math.prod(variable.shape) for variable in network.trainable_variables)
-        for name, network in gan.players().items()
-    }
 
 
 # ------------------------------------------------------------------------------------ training and after

@@ -1,9 +1,12 @@
 """Networks and recipes against their papers: counts to the integer, shapes, initial values, presets."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
 
+from ganlib import catalogue
 from ganlib.errors import InputError
 from ganlib.layers import BatchNormalization
 from ganlib.models import DCGAN, VanillaGAN, registry
@@ -119,13 +122,20 @@ def test_vanilla_gan_on_points():
 
 @pytest.mark.parametrize("name", registry())
 def test_presets_say_what_they_are_and_build(name):
-    cls = registry()[name]
+    cls, listed = registry()[name], {}
     assert {"smoke", "laptop", "colab"} <= set(cls.presets)
     assert cls.title and cls.authors and cls.year >= 2014 and cls.arxiv.count(".") == 1
     for preset, entry in cls.presets.items():
         assert entry["description"] and isinstance(entry["arguments"], dict)
         if preset not in ("lsun_64", "mnist_28"):  # built above
-            assert cls.from_preset(preset).discriminator.output_shape == (None, 1)
+            gan = cls.from_preset(preset)
+            assert gan.discriminator.output_shape == (None, 1)
+            listed[preset] = catalogue.parameters_of(gan)
+    entry = {entry["name"]: entry for entry in catalogue.stored()}.get(name, {"presets": {}})
+    stored = {preset: entry["presets"].get(preset, {}).get("parameters") for preset in cls.presets}
+    expected = catalogue.entry_of(name, cls, stored | listed)
+    # tuples among the arguments are lists in JSON
+    assert entry == json.loads(json.dumps(expected)), "run `make catalogue`"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,59 @@
+"""What `ganlib list` shows of every model, from a file: it answers without importing TensorFlow or building a network.
+
+`make catalogue` writes the file again; a test compares it with the models, so it cannot go stale unseen.
+"""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganlib.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from ganlib.gan import GAN
+
+FILE = Path(__file__).parent / "models" / "catalogue.json"
+
+
+def stored() -> list[dict[str, Any]]:
+    """Every model with its paper, its presets, and the number of trainable parameters of each network."""
+    return read_json(FILE)
+
+
+def entry_of(name: str, cls: type["GAN"], parameters: dict[str, dict[str, int]]) -> dict[str, Any]:
+    """A model's entry, given the parameters of its presets."""
+    presets = {
+        preset: {
+            "description": entry["description"],
+            "arguments": entry["arguments"],
+            "parameters": parameters[preset],
+        }
+        for preset, entry in cls.presets.items()
+    }
+    paper = {key: getattr(cls, key) for key in ("title", "authors", "year", "arxiv")}
+    return {"name": name, "class": cls.__name__, **paper, "presets": presets}
+
+
+def parameters_of(gan: "GAN") -> dict[str, int]:
+    """The number of trainable parameters of each player."""
+    return {
+        player: sum(math.prod(variable.shape) for variable in network.trainable_variables)
+        for player, network in gan.players().items()
+    }
+
+
+def build() -> list[dict[str, Any]]:
+    """The catalogue, by building every preset of every model: seconds, and gigabytes for the largest."""
+    from ganlib.quiet import import_tensorflow
+
+    import_tensorflow()
+    from ganlib import models
+
+    return [
+        entry_of(name, cls, {preset: parameters_of(cls.from_preset(preset)) for preset in cls.presets})
+        for name, cls in models.registry().items()
+    ]
+
+
+if __name__ == "__main__":
+    print(f"written: {write_json(FILE, build())}")
