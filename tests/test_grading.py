@@ -132,7 +132,7 @@ def repaired_by_keras(g, d, real, z_d, z_g):
     g, d = tf.Variable(g), tf.Variable(d)
 
     def judge(x):
-        return d[0] + d[1] * x / 3 + d[2] * x**2 / 9
+        return d[0] + d[1] * x / 6 + d[2] * x**2 / 36
 
     with tf.GradientTape() as tape:
         fake = judge(g[0] + g[1] * z_d)

@@ -581,8 +581,8 @@ RATE_D, RATE_G = 1.0, 0.03
 
 
 def _polynomial(d, x):
-    """The logit of the small game: degree 2 in x / 3."""
-    return tf.concat([tf.ones_like(x), x / 3, (x / 3) ** 2], axis=1) @ d[:, None]
+    """The logit of the small game: degree 2 in x / 6."""
+    return tf.concat([tf.ones_like(x), x / 6, (x / 6) ** 2], axis=1) @ d[:, None]
 
 
 def _step(squashed: bool, minimax: bool, both: bool) -> Callable:
