@@ -74,7 +74,9 @@ def draw(runs, path):
         label = run["variant"] if run["seed"] == 1 else None
         axes.plot(run["steps"], run["fid"], style, color=color, label=label, markersize=4)
     axes.set(xlabel="step (updates of G)", ylabel="FID(fashion-cnn), 2,000 samples", yscale="log")
-    axes.grid(alpha=0.3, which="both")
+    axes.set_yticks([20, 50, 100, 200], ["20", "50", "100", "200"])
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
     axes.legend()
     plots.save_png(figure, path)
 

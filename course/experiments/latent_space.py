@@ -189,6 +189,7 @@ def draw(runs, path):
             left.plot(WALKS, run[f"jump, {name}"]["features"], style, color=color, label=label)
     left.axhline(1, color="black", linewidth=1, linestyle=":")
     left.set(xlabel="steps of the walk", ylabel="longest step, in features", yscale="log", xticks=WALKS)
+    left.set_yticks([0.2, 0.5, 1, 2], ["0.2", "0.5", "1", "2"])
     left.minorticks_off()
     left.legend()
     names = ("class", "class, three", "class, single", "class, random", "property", "property, random")
