@@ -231,7 +231,7 @@ def draw(runs, path):
         for run in part_of(runs, "disturbance", kind=kind):
             label = kind.replace("_", " ") if run["seed"] == 0 else None
             left.plot(range(len(LEVELS)), run["fid"], "o-", color=color, markersize=4, label=label)
-    left.set(xlabel="level", ylabel="FID(fashion-cnn)", yscale="log")
+    left.set(xlabel="level", xticks=range(len(LEVELS)), ylabel="FID(fashion-cnn)", yscale="log")
     left.legend(fontsize=7)
     for run in part_of(runs, "size"):
         sizes = SIZES[: len(run["is"])]
@@ -260,6 +260,8 @@ def conclude(runs):
 
     sizes, collapses = part_of(runs, "size"), part_of(runs, "collapse")
     record = {"lesson": "metrics_are_blind"}
+    spoiled = [r["kept is"][0] > max(r["kept is"][-1], r["blurred is"]) for r in collapses]
+    few_are_low = [r["is"][0] + 3 * r["is error"][0] < r["is"][-1] for r in sizes]
     ganlib.claims.record(
         23,
         claim="Quality with diversity gives a high Inception score; measuring it takes many samples.",
@@ -273,9 +275,8 @@ def conclude(runs):
             "IS, 50 real images": [r["is"][0] for r in sizes],
             "IS, 5,000 real images": [r["is"][-1] for r in sizes],
         },
-        verdict="confirmed",
-        holds=all(r["kept is"][0] > max(r["kept is"][-1], r["blurred is"]) for r in collapses)
-        and all(r["is"][0] + 3 * r["is error"][0] < r["is"][-1] for r in sizes),
+        verdict="partly",  # seed 2: 7.46 and three standard errors are 7.8822, all 5,000 images 7.8813
+        holds=all(spoiled) != all(few_are_low),
         **record,
     )
     rises = {
