@@ -342,6 +342,7 @@ def conclude(runs):
         **record,
     )
     found = part_of(runs, "pixels")
+    rises = [r["ms_ssim"][4] - r["ms_ssim"][0] for r in found]
     worse = [
         np.max([np.divide(r["swd 32"], r["swd 32"][0]), np.divide(r["swd 16"], r["swd 16"][0])], axis=0)
         for r in found
@@ -354,11 +355,10 @@ def conclude(runs):
         reported="not given",
         measured={f"MS-SSIM, {name}": [r["ms_ssim"][i] for r in found] for i, name in enumerate(SETS)}
         | {f"SWD over its floor, {name}": [w[i] for w in worse] for i, name in enumerate(SETS) if i},
-        verdict="confirmed",
-        holds=all(
-            abs(r["ms_ssim"][3] - r["ms_ssim"][0]) < 0.005 and r["ms_ssim"][4] > r["ms_ssim"][0] + 0.1
-            for r in found
-        )
+        verdict="partly",  # seed 0: five images that happen to differ raise MS-SSIM by 0.083 only
+        holds=all(abs(r["ms_ssim"][3] - r["ms_ssim"][0]) < 0.005 for r in found)
+        and not all(rise > 0.1 for rise in rises)
+        and min(rises) > 0.05
         and min(w[1:].min() for w in worse) > 1.5,
         **record,
     )
