@@ -26,10 +26,10 @@ Protocol, written before the runs:
   3 sigma) and the share of points within 3 sigma ("quality").
 - Claim 72 is "confirmed" if WGAN has all 8 modes at the end with every seed while a run of the first two games has not;
   "partly" if WGAN and both of these have 8 modes, or WGAN has 7 or more throughout; "refuted" if a run of WGAN ends
-  with 4 modes or fewer, none with WGAN-GP does, and none of the first two games does; else "inconclusive". Amended after
-  the runs: WGAN has so few of its points within 3 sigma of a mode that the count of modes says little, while its distance
-  is that of the others. With less than a fifth of the points near a mode in all its runs the verdict is "inconclusive".
-  (By the rule as it was first written: refuted, with 7, 3 and 2 modes.)
+  with 4 modes or fewer, none with WGAN-GP does, and none of the first two games does; else "inconclusive". Amended
+  after the runs: WGAN has so few of its points within 3 sigma of a mode that the count of modes says little, while its
+  distance is that of the others. With less than a fifth of the points near a mode in all its runs the verdict is
+  "inconclusive". (By the rule as it was first written: refuted, with 7, 3 and 2 modes.)
 """
 
 import functools
