@@ -118,16 +118,20 @@ def test_a_step_is_algorithm_1_with_the_streams_latents():
         np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+def after_3_steps(cls, **how):
+    gan = cls.from_preset("smoke")
+    gan.compile(keras.optimizers.SGD(0.01), keras.optimizers.SGD(0.01), **how)
+    gan.fit(batches(gan), steps_per_epoch=3, verbose=0)
+    return values(gan.ema_generator.weights) + values(gan.discriminator.weights)
+
+
 @pytest.mark.parametrize("cls", MODELS)
-def test_eager_equals_compiled(cls):
-    results = []
-    for eager in (False, True):
-        gan = cls.from_preset("smoke")
-        gan.compile(keras.optimizers.SGD(0.01), keras.optimizers.SGD(0.01), run_eagerly=eager)
-        gan.fit(batches(gan), steps_per_epoch=3, verbose=0)
-        results.append(values(gan.ema_generator.weights) + values(gan.discriminator.weights))
-    for compiled, eager in zip(*results, strict=True):
-        np.testing.assert_allclose(compiled, eager, rtol=1e-5, atol=1e-6)
+def test_eager_and_xla_equal_compiled(cls):
+    ways = ({}, {"run_eagerly": True}, {"jit_compile": True})
+    compiled, eager, xla = (after_3_steps(cls, **how) for how in ways)
+    for a, b, c in zip(compiled, eager, xla, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(a, c, rtol=1e-4, atol=1e-5)
 
 
 def test_several_updates_of_d_do_not_race():
@@ -141,18 +145,6 @@ def test_several_updates_of_d_do_not_race():
     for compiled in results[1:]:
         for a, b in zip(results[0], compiled, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("cls", MODELS)
-def test_xla_equals_compiled(cls):
-    results = []
-    for jit_compile in (False, True):
-        gan = cls.from_preset("smoke")
-        gan.compile(keras.optimizers.SGD(0.01), keras.optimizers.SGD(0.01), jit_compile=jit_compile)
-        gan.fit(batches(gan), steps_per_epoch=3, verbose=0)
-        results.append(values(gan.ema_generator.weights) + values(gan.discriminator.weights))
-    for compiled, xla in zip(*results, strict=True):
-        np.testing.assert_allclose(compiled, xla, rtol=1e-4, atol=1e-5)
 
 
 def test_ema_starts_at_the_generator_and_averages_all_its_variables():
