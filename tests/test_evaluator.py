@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from ganlib import callbacks, data, metrics, models, runs
 from ganlib.cli import main
 from ganlib.errors import InputError
+from ganlib.files import read_history
 from ganlib.metrics import evaluate, evaluator
 from ganlib.randomness import host_generator
 
@@ -220,7 +221,12 @@ def test_json_and_pickle_round_trips(scored, tmp_path):
 
 def test_text_says_what_the_numbers_depend_on():
     text = result(truncation=0.5).text()
-    for part in ("2.0000 ± 0.3", "200 samples (seed 7, truncation 0.5)", "100 real examples of digits train"):
+    for part in (
+        "2.0000 ± 0.3",
+        "fid over other samples, the real examples as they are",
+        "200 samples (seed 7, truncation 0.5)",
+        "100 real examples of digits train",
+    ):
         assert part in text
     assert "8x8x1, f00" in text and "judge (weights abc, resizer: none, accuracy 0.9)" in text
 
@@ -331,14 +337,10 @@ def test_callback_keeps_a_table_and_the_best_weights_and_resumes(judge, tmp_path
     first = callbacks.Evaluate(digits, every=2, **options)
     train(gan, digits, first, epochs=3)
     assert list(first.evaluations) == [2, 4, 6]
-    table = (
-        callbacks.read_history(tmp_path / "evaluations.csv") if hasattr(callbacks, "read_history") else None
-    )
-    lines = (tmp_path / "evaluations.csv").read_text().splitlines()
-    assert lines[0] == "step,fid,fid_standard_error,recall,recall_standard_error"
-    assert [line.split(",")[0] for line in lines[1:]] == ["2", "4", "6"]
-    assert float(lines[2].split(",")[1]) == pytest.approx(first.evaluations[4]["fid"], rel=1e-6)
-    assert table is None or table["step"] == [2, 4, 6]
+    table = read_history(tmp_path / "evaluations.csv")
+    assert list(table) == ["step", "fid", "fid_standard_error", "recall", "recall_standard_error"]
+    assert table["step"] == [2, 4, 6]
+    assert table["fid"] == pytest.approx([float(one["fid"]) for one in first.evaluations.values()], rel=1e-6)
 
     def best():
         stored = json.loads((tmp_path / "best.json").read_text())

@@ -14,10 +14,7 @@ A score belongs to its extractor: `name`, `weights_hash` and `resizer` go into e
 
 import abc
 import difflib
-import hashlib
 import math
-import os
-import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -28,21 +25,13 @@ import numpy as np
 import tensorflow as tf
 
 from ganlib.errors import InputError
-from ganlib.files import read_json, write_atomically, write_json
+from ganlib.metrics.cache import hash_of_weights, kept
 from ganlib.metrics.resizer import Bilinear
 from ganlib.randomness import host_generator, seeded
 
 TFGAN_INCEPTION = "https://tfhub.dev/tensorflow/tfgan/eval/inception/1"
-NAMES = (
-    "fashion-cnn",
-    "inception-tfhub",
-    "inception-keras",
-    "classifier",
-    "random-convolutions",
-    "identity",
-)
 _HOLD_OUT = 0.1  # of labelled data, to say how well the classifier trained on the rest knows the classes
-_RECIPE = 2  # to be raised when the classifier's network or training changes: cached ones are then made again
+_RECIPE = 3  # to be raised when the classifier's network or training changes: cached ones are then made again
 _POOL_IMAGES, _POOL_BYTES = 20_000, 2**28  # at most this much of the data trains a classifier
 
 
@@ -96,19 +85,19 @@ class Extractor(abc.ABC):
         return self.outputs(images)[1]
 
 
-class _Network(Extractor):
+class NetworkExtractor(Extractor):
     """An extractor around a function of tensors, run in batches of one shape.
 
     Args:
         function: Images (batch, size, size, channels) -> features, and logits or None.
-        resize: To the network's size; None: it takes any.
+        resize: To the network's size, with a `name`; None: it takes any.
         channels: That the network takes; grey images are repeated for one of 3. None: any.
     """
 
     def __init__(
         self,
         function: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor | None]],
-        resize: Bilinear | None,
+        resize: Callable[[np.ndarray], np.ndarray] | None,
         channels: int | None,
     ):
         super().__init__()
@@ -154,7 +143,7 @@ class _Network(Extractor):
 # --------------------------------------------------------------------------------------------- Inception
 
 
-class InceptionTFHub(_Network):
+class InceptionTFHub(NetworkExtractor):
     """TF-GAN's copy of the Inception network that IS and FID were defined with (Szegedy et al. 2015, 1,008 outputs).
 
     Args:
@@ -197,7 +186,7 @@ class InceptionTFHub(_Network):
         self.details["source"] = str(source)
 
 
-class InceptionKeras(_Network):
+class InceptionKeras(NetworkExtractor):
     """InceptionV3 of keras.applications: the later Inception, whose FIDs do not compare with published ones.
 
     Args:
@@ -232,14 +221,8 @@ class InceptionKeras(_Network):
         self.details["weights"] = str(weights)
 
 
-def inception_tfhub(source: str | Path = TFGAN_INCEPTION) -> InceptionTFHub:
-    """TF-GAN's Inception, from TF-Hub or a local folder. See `InceptionTFHub`."""
-    return InceptionTFHub(source)
-
-
-def inception_keras(weights: str | Path = "imagenet") -> InceptionKeras:
-    """InceptionV3 of keras.applications. See `InceptionKeras`."""
-    return InceptionKeras(weights)
+inception_tfhub = InceptionTFHub
+inception_keras = InceptionKeras
 
 
 def _fetched(handle: str) -> Path:
@@ -295,7 +278,7 @@ def classifier_network(shape: tuple[int, int, int], num_classes: int) -> keras.M
     return keras.Model(image, [features, logits], name="classifier")
 
 
-class Classifier(_Network):
+class Classifier(NetworkExtractor):
     """A small classifier of the data that is evaluated, trained once and kept in the cache.
 
     A tenth of the examples that it may see (2,000 at most) is held out; `details` has the accuracy on them.
@@ -331,26 +314,26 @@ class Classifier(_Network):
                 f"{data.name!r} ({data.split}) has {len(images)} labelled examples, too few for a classifier of "
                 f"{data.num_classes} classes: use random-convolutions"
             )
-        key = hash_of(_RECIPE, data.name, data.split, data.shape, seed, steps, images, labels)
-        folder = cache_folder(cache)
-        stem = None if folder is None else folder / f"classifier-{slug(data.name)}-{key}"
-        accuracy = None if stem is None else _restored(network, stem)
-        if accuracy is None:
-            train, test = slice(held_out, None), slice(held_out)
-            _train(network, images[train], labels[train], seed, steps)
-            _, probabilities = self.outputs(scaled(images[test]))
-            accuracy = float((probabilities.argmax(axis=1) == labels[test]).mean())
-            if stem is not None:
-                _keep(network, stem, accuracy, held_out)
+
+        def trained() -> dict[str, np.ndarray]:
+            _train(network, images[held_out:], labels[held_out:], seed, steps)
+            _, probabilities = self.outputs(scaled(images[:held_out]))
+            accuracy = (probabilities.argmax(axis=1) == labels[:held_out]).mean()
+            return {"accuracy": accuracy, **_numbered(network.get_weights())}
+
+        def fits(found: dict[str, np.ndarray]) -> bool:
+            expected = {"accuracy": np.float64(), **_numbered(network.get_weights())}
+            return {k: np.shape(v) for k, v in found.items()} == {k: np.shape(v) for k, v in expected.items()}
+
+        depends_on = (_RECIPE, data.name, data.split, data.shape, seed, steps, images, labels)
+        found = kept(cache, f"classifier-{data.name}", depends_on, trained, fits)
+        accuracy = float(found.pop("accuracy"))
+        network.set_weights(list(found.values()))
         self.weights_hash = hash_of_weights(network.get_weights())
         self.details.update(accuracy=round(accuracy, 4), held_out=held_out, trained_on=len(images) - held_out)
 
 
-def classifier(
-    data: Any, seed: int = 0, steps: int = 600, cache: str | Path | bool | None = None
-) -> Classifier:
-    """A classifier trained on the spot for labelled data, or the one trained before. See `Classifier`."""
-    return Classifier(data, seed, steps, cache)
+classifier = Classifier
 
 
 def _initial(data: Any, seed: int) -> keras.Model:
@@ -387,40 +370,14 @@ def _train(network: keras.Model, images: np.ndarray, labels: np.ndarray, seed: i
         step(tf.constant(scaled(images[rows])), tf.constant(labels[rows]))
 
 
-def _keep(network: keras.Model, stem: Path, accuracy: float, held_out: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.weights.h5"
-        network.save_weights(path)
-        write_atomically(stem.with_name(stem.name + ".weights.h5"), path.read_bytes())
-    card = {
-        "weights_hash": hash_of_weights(network.get_weights()),
-        "accuracy": accuracy,
-        "held_out": held_out,
-    }
-    write_json(stem.with_name(stem.name + ".json"), card)
-
-
-def _restored(network: keras.Model, stem: Path) -> float | None:
-    """Load what `_keep` wrote and return the accuracy; None, and the network as it was, if that is not whole."""
-    weights, card = (stem.with_name(stem.name + suffix) for suffix in (".weights.h5", ".json"))
-    if not (weights.exists() and card.exists()):
-        return None
-    before = network.get_weights()
-    try:
-        stored = read_json(card)
-        network.load_weights(weights)
-        if hash_of_weights(network.get_weights()) == stored["weights_hash"]:
-            return float(stored["accuracy"])
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError):
-        pass
-    network.set_weights(before)
-    return None
+def _numbered(arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
+    return {f"weight_{i}": array for i, array in enumerate(arrays)}
 
 
 # ------------------------------------------------------------------------------------------ without a classifier
 
 
-class RandomConvolutions(_Network):
+class RandomConvolutions(NetworkExtractor):
     """Four 3x3 convolutions with fixed random weights: the mean and the deviation of every channel of every layer.
 
     No layer was trained, so the numbers rank blur, noise and missing modes (tested), and say nothing about meaning.
@@ -456,9 +413,7 @@ class RandomConvolutions(_Network):
         self.weights_hash = hash_of_weights(kernels)
 
 
-def random_convolutions(channels: int, seed: int = 0) -> RandomConvolutions:
-    """Features of fixed random filters, the last resort. See `RandomConvolutions`."""
-    return RandomConvolutions(channels, seed)
+random_convolutions = RandomConvolutions
 
 
 class Identity(Extractor):
@@ -480,6 +435,23 @@ class Identity(Extractor):
 # ---------------------------------------------------------------------------------------------------- choice
 
 
+def _fashion_cnn(data: Any, cache: Any) -> Extractor:
+    from ganlib.metrics.fashion_cnn import FashionCNN
+
+    return FashionCNN()
+
+
+_MAKERS: dict[str, Callable[..., Extractor]] = {  # (data, cache, path if one is given) -> extractor
+    "fashion-cnn": _fashion_cnn,
+    "inception-tfhub": lambda data, cache, *path: InceptionTFHub(*path),
+    "inception-keras": lambda data, cache, *path: InceptionKeras(*path),
+    "classifier": lambda data, cache: Classifier(data, cache=cache),
+    "random-convolutions": lambda data, cache: RandomConvolutions(data.shape[-1]),
+    "identity": lambda data, cache: Identity(),
+}
+NAMES = tuple(_MAKERS)
+
+
 def get(name: str, data: Any, cache: str | Path | bool | None = None) -> Extractor:
     """An extractor by name, for `data`.
 
@@ -491,23 +463,13 @@ def get(name: str, data: Any, cache: str | Path | bool | None = None) -> Extract
     Raises:
         InputError: There is no such extractor, or it cannot be had.
     """
-    from ganlib.metrics.fashion_cnn import FashionCNN
-
-    kind, _, path = str(name).replace("_", "-").partition(":")
-    path = str(name).partition(":")[2]
-    build = {
-        "fashion-cnn": FashionCNN,
-        "inception-tfhub": lambda: InceptionTFHub(path or TFGAN_INCEPTION),
-        "inception-keras": lambda: InceptionKeras(path or "imagenet"),
-        "classifier": lambda: Classifier(data, cache=cache),
-        "random-convolutions": lambda: RandomConvolutions(data.shape[-1]),
-        "identity": Identity,
-    }
-    if kind not in build or (path and not kind.startswith("inception")):
+    kind, _, path = str(name).partition(":")
+    kind = kind.replace("_", "-")
+    if kind not in NAMES or (path and not kind.startswith("inception")):
         close = difflib.get_close_matches(kind, NAMES, 1)
         hint = f"did you mean {close[0]}?" if close else f"choose one of {', '.join(NAMES)}"
         raise InputError(f"there is no extractor {name!r}: {hint}")
-    return build[kind]()
+    return _MAKERS[kind](data, cache, *([path] if path else []))
 
 
 def for_data(data: Any, cache: str | Path | bool | None = None) -> Extractor:
@@ -524,15 +486,6 @@ def for_data(data: Any, cache: str | Path | bool | None = None) -> Extractor:
 
 
 # --------------------------------------------------------------------------------------------------- details
-
-
-def cache_folder(cache: str | Path | bool | None = None) -> Path | None:
-    """Where results that cost time are kept: `cache`, or ganlib in the user's cache folder; None for False."""
-    if cache is False:
-        return None
-    if cache is None or cache is True:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganlib"
-    return Path(cache)
 
 
 def real_examples(data: Any, count: int, labels: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
@@ -567,31 +520,6 @@ def scaled(images: np.ndarray) -> np.ndarray:
         if images.dtype == np.uint8
         else images
     )
-
-
-def hash_of_weights(weights: list[np.ndarray]) -> str:
-    """The first 12 digits of the SHA-256 of arrays."""
-    digest = hashlib.sha256()
-    for array in weights:
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()[:12]
-
-
-def hash_of(*parts: Any) -> str:
-    """The first 16 digits of the SHA-256 of values and arrays."""
-    digest = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, np.ndarray):
-            digest.update(f"{part.dtype}{part.shape}".encode())
-            digest.update(np.ascontiguousarray(part))
-        else:
-            digest.update(repr(part).encode() + b"\0")
-    return digest.hexdigest()[:16]
-
-
-def slug(name: str) -> str:
-    """`name` as part of a file's name."""
-    return "".join(c if c.isalnum() or c in "_-" else "-" for c in name)[-40:]
 
 
 def _hash_of_files(folder: Path) -> str:

@@ -9,14 +9,12 @@ from importlib import resources
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import layers
 
 from ganlib.errors import InputError
-from ganlib.metrics.extractors import Extractor, hash_of_weights
+from ganlib.metrics.cache import hash_of_weights
+from ganlib.metrics.extractors import NetworkExtractor
 from ganlib.metrics.frechet import frechet_distance_from_statistics, statistics
-
-_BATCH = 500
 
 
 def network() -> keras.Model:
@@ -32,8 +30,19 @@ def network() -> keras.Model:
     return keras.Model(image, {"features": features, "logits": logits}, name="fashion_cnn")
 
 
-class FashionCNN(Extractor):
-    """The trained classifier as a feature extractor.
+class _Crop:
+    """The middle 28x28 pixels."""
+
+    name = "centre crop to 28x28"
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Images (n, height, width, 1) -> (n, 28, 28, 1)."""
+        top, left = (images.shape[1] - 28) // 2, (images.shape[2] - 28) // 2
+        return images[:, top : top + 28, left : left + 28]
+
+
+class FashionCNN(NetworkExtractor):
+    """The trained classifier as a feature extractor: grey images of 28 pixels or more -> features (n, 128).
 
     Attributes:
         name: "fashion-cnn".
@@ -42,43 +51,30 @@ class FashionCNN(Extractor):
     """
 
     name = "fashion-cnn"
-    resizer = "centre crop to 28x28"
     num_classes = 10
 
     def __init__(self):
-        super().__init__()
-        self._network = network()
+        trained = network()
         with resources.as_file(resources.files("ganlib.zoo") / "fashion_cnn.weights.h5") as path:
-            self._network.load_weights(path)
-        self.weights_hash = hash_of_weights(self._network.get_weights())
-        self._function = tf.function(lambda images: self._network(images, training=False))
+            trained.load_weights(path)
 
-    def outputs(self, images, batch_size=None):
-        """Images (n, size, size, 1) in [-1, 1], size 28 or more -> features (n, 128), probabilities (n, 10)."""
-        batch_size = batch_size or _BATCH
-        images = np.asarray(images, np.float32)
-        if images.ndim != 4 or images.shape[3] != 1 or min(images.shape[1:3]) < 28 or not len(images):
+        def function(images):
+            outputs = trained(images, training=False)
+            return outputs["features"], outputs["logits"]
+
+        super().__init__(function, _Crop(), 1)
+        self.weights_hash = hash_of_weights(trained.get_weights())
+
+    def _checked(self, images):
+        shape = np.shape(images)
+        if len(shape) != 4 or shape[3] != 1 or min(shape[1:3]) < 28 or not shape[0]:
             raise InputError(
-                f"images of shape {images.shape}: fashion-cnn takes (n, size, size, 1), size 28 or more"
+                f"images of shape {shape}: fashion-cnn takes (n, size, size, 1), size 28 or more"
             )
-        if not np.isfinite(images).all() or images.min() < -1.001 or images.max() > 1.001:
-            raise InputError(
-                f"images in [{images.min()}, {images.max()}]: fashion-cnn takes finite values in [-1, 1]"
-            )
-        top, left = (images.shape[1] - 28) // 2, (images.shape[2] - 28) // 2
-        images = images[:, top : top + 28, left : left + 28]
-        padding = -len(images) % batch_size  # one shape, one trace
-        images = np.concatenate([images, np.zeros((padding, 28, 28, 1), np.float32)])
-        outputs = [self._function(chunk) for chunk in np.split(images, len(images) // batch_size)]
-        n = len(images) - padding
-        features = np.concatenate([output["features"].numpy() for output in outputs])[:n]
-        logits = np.concatenate([output["logits"].numpy() for output in outputs])[:n]
-        return features, tf.nn.softmax(logits).numpy()
+        return super()._checked(images)
 
 
-def fashion_cnn() -> FashionCNN:
-    """The shipped classifier."""
-    return FashionCNN()
+fashion_cnn = FashionCNN
 
 
 class FashionFID:
