@@ -109,7 +109,7 @@ class DropReference(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("ganlib")
 class VirtualBatchNormalization(keras.layers.Layer):
-    """Salimans et al. 2016, arXiv:1606.03498, section 3.4: statistics of the reference batch and the sample itself.
+    """Salimans et al. 2016, arXiv:1606.03498, section 3.5: statistics of the reference batch and the sample itself.
 
     With n reference rows, a channel's mean and mean square at a sample x are
 
