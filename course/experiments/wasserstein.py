@@ -239,7 +239,7 @@ def generators(runs):
     )
 
 
-VERDICTS = {15: "partly", 16: "partly", 17: "inconclusive"}
+VERDICTS = {15: "refuted", 16: "partly", 17: "inconclusive"}
 
 
 def draw(runs, path):
