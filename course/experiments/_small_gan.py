@@ -59,7 +59,7 @@ def discriminator(width, norm="batch", pooling=None, slope=0.2, dropout=0.0, min
     return keras.Model(image, dense(1)(x), name="discriminator")
 
 
-def game(width, rates, seed, reference=None, parts=None, **options):
+def game(width, rates, seed, reference=None, parts=None, eager=False, **options):
     """A GAN of both, non-saturating, with Adam (beta_1 0.5) at `rates` (G, D), batch 64, no average of G.
 
     Args:
@@ -68,6 +68,7 @@ def game(width, rates, seed, reference=None, parts=None, **options):
         seed: of the run.
         reference: latents for virtual batch norm in G.
         parts: arguments of `discriminator`.
+        eager: run line by line; a slice of one step does not pay for the compilation.
         **options: more of `ganlib.GAN`.
     """
     import keras
@@ -85,7 +86,7 @@ def game(width, rates, seed, reference=None, parts=None, **options):
             seed=seed,
             **options,
         )
-    gan.compile()
+    gan.compile(run_eagerly=eager)
     return gan
 
 

@@ -54,7 +54,7 @@ def measure(task, smoke):
 
     seed, steps, samples = task["seed"], 2 if smoke else STEPS, 64 if smoke else 500
     data, fid = ganlib.data.load("fashion_mnist", resolution=32, seed=seed), fashion_fid()
-    gan = game(task["width"], (RATE, RATE), seed, parts={"norm": "none"})
+    gan = game(task["width"], (RATE, RATE), seed, parts={"norm": "none"}, eager=smoke)
     watch, seen = GradientNorms(data.to_numpy(64), every=2 if smoke else 10), []
     keep = keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: seen.append(dict(logs)))
     norms = {name: [] for name in ("step", "generator", "discriminator")}

@@ -37,7 +37,7 @@ def measure(task, smoke):
     images = ganlib.data.load("fashion_mnist", resolution=32, seed=seed).to_numpy(task["size"])
     held_out = ganlib.data.load("fashion_mnist", split="test", resolution=32).to_numpy(500)
     data = ganlib.data.from_arrays(np.round((images + 1) * 127.5).astype(np.uint8), seed=seed)
-    gan = game(WIDTH, (RATE, RATE), seed, parts={"norm": "none"})
+    gan = game(WIDTH, (RATE, RATE), seed, parts={"norm": "none"}, eager=smoke)
     rows = {"steps": []} | {f"{name}_{what}": [] for name in SETS for what in ("accuracy", "logit")}
     for _ in range(1 if smoke else MOMENTS):
         gan.fit(data.batch(64), steps_per_epoch=1 if smoke else STEPS, verbose=0)

@@ -115,7 +115,7 @@ def measure(task, smoke):
 
     seed = task["seed"]
     data = ganlib.data.load("fashion_mnist", resolution=32, seed=seed)
-    gan = game(WIDTH, seed=seed, **options_of(task["trick"], task["rate"], task["sgd_rate"]))
+    gan = game(WIDTH, seed=seed, eager=smoke, **options_of(task["trick"], task["rate"], task["sgd_rate"]))
     single = task["trick"] == "single-label batches"
     batches = ganlib.data.single_label_batches(data, gan.batch_size) if single else data.batch(gan.batch_size)
     gan.fit(batches, steps_per_epoch=1 if smoke else 2 * STEPS // (gan.n_critic + 1), verbose=0)
