@@ -30,8 +30,11 @@ for name in [*(name for name in models if name != "vanilla-gan"), "vanilla-gan"]
     gan = models[name].from_preset("smoke")
     gan.compile()
     points = len(gan.image_shape) == 1
-    data = ganlib.data.load("gaussians_ring" if points else "fashion_mnist", resolution=None if points else 8)
-    data = data.batch(gan.batch_size)
+    data = ganlib.data.load(
+        "gaussians_ring" if points else "fashion_mnist",
+        resolution=None if points else gan.image_shape[0],
+        labels=hasattr(gan, "num_classes"),
+    ).batch(gan.batch_size)
     folder = f"{folder}/{{name}}"
     start = ganlib.checkpoints.restore(gan, folder) if ganlib.checkpoints.latest(folder) else 0
     callbacks = [Checkpoint(folder, every_steps=10), *([Die()] if name == "vanilla-gan" else [])]

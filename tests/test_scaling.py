@@ -40,16 +40,19 @@ def run(name, arguments, strategy, optimizer):
         for weight in gan.discriminator.trainable_variables:
             weight.assign(weight * 50)
     images = tf.random.stateless_uniform((10 * gan.batch_size, *gan.image_shape), (1, 2), -1, 1)
-    data = tf.data.Dataset.from_tensor_slices(images).batch(gan.batch_size, drop_remainder=True)
+    labels = tf.range(len(images)) % getattr(gan, "num_classes", 1)
+    tensors = (images, labels) if hasattr(gan, "num_classes") else images
+    data = tf.data.Dataset.from_tensor_slices(tensors).batch(gan.batch_size, drop_remainder=True)
     history = gan.fit(data, steps_per_epoch=5, verbose=0).history
+    judged = [images[:8], labels[:8]][: len(gan.discriminator.inputs)]
     with tf.GradientTape() as tape:
-        logits = gan.discriminator(images[:8], training=False)
+        logits = tf.concat(tf.nest.flatten(gan.discriminator(judged, training=False)), axis=1)
         loss = tf.reduce_mean(tf.square(logits))
     weights = {p: n.weights for p, n in gan.players().items()}
     return {
         "replicas": gan.distribute_strategy.num_replicas_in_sync,
         "logits": logits.numpy(),
-        "images": gan(gan.sample_latents(4, seed=0)).numpy(),
+        "images": gan(gan.conditioned(gan.sample_latents(4, seed=0), gan.sample_labels(4, seed=0))).numpy(),
         "ema": {f"generator/{i}/{w.name}": w.numpy() for i, w in enumerate(gan.ema_generator.weights)},
         "weights": {f"{p}/{i}/{w.name}": w.numpy() for p in weights for i, w in enumerate(weights[p])},
         "gradients": [g.numpy() for g in tape.gradient(loss, gan.discriminator.trainable_variables)],

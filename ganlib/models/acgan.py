@@ -12,8 +12,8 @@ ImageNet): z and a one-hot class, a dense layer, transposed 5x5 convolutions wit
 batch norm, leaky ReLU of slope 0.2 and dropout 1/2, and a dense layer with 1 + num_classes outputs; normal(0.02)
 weights, Adam 2e-4 with beta1 0.5, batch 100.
 
-The paper trains a model of its own for each ten classes of ImageNet. G's side of -L_S is the minimax game, which starves
-G where D is sure; loss="non_saturating" has -E log P(S = real | G(z, c)) in its place, as most codes do.
+The paper trains a model of its own for each ten classes of ImageNet. G's side of -L_S is the minimax game, which
+starves G where D is sure; loss="non_saturating" has -E log P(S = real | G(z, c)) in its place, as most codes do.
 
 Differs from the paper: no noise on D's activations (the best of its standard deviations, 0, 0.1 and 0.2, is not told).
 Where table 1 starts from (8x8, so that four doublings make 128) is ours.
