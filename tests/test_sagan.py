@@ -69,9 +69,9 @@ def test_every_weight_of_both_is_normalised(paper):
         weights = [layer for layer in flat(network) if isinstance(layer, SpectralNormalized)]
         tables = [layer for layer in flat(network) if isinstance(layer, ConditionalBatchNormalization)]
         names = {"kernel", "embeddings"}
-        assert [id(v) for v in network.trainable_variables if v.name in names] == [
-            id(layer.raw_weight) for layer in weights
-        ]
+        assert {v.path for v in network.trainable_variables if v.name in names} == {
+            layer.raw_weight.path for layer in weights
+        }
         assert len(tables) == (10 if network is paper.generator else 0)
 
 
@@ -101,15 +101,16 @@ def test_spectral_normalisation_in_d_alone():
     assert trainable(gan.generator) == trainable(SAGAN.from_preset("smoke").generator)
 
 
-def test_gamma_starts_at_zero_and_grows():
-    gan = SAGAN.from_preset("smoke", learning_rate=1e-3, discriminator_learning_rate=1e-3)
+def test_gamma_starts_at_zero_and_moves_at_once():
+    gan = SAGAN.from_preset("smoke", learning_rate=1e-3, discriminator_learning_rate=2e-3)
     gan.compile()
-    gammas = [layer.gamma for network in gan.players().values() for layer in attentions(network)]
+    gammas = [attentions(network)[0].gamma for network in gan.players().values()]
     assert [float(gamma) for gamma in gammas] == [0.0, 0.0]
     images = tf.random.stateless_uniform((8, 16, 16, 1), (0, 1), -1, 1)
     data = tf.data.Dataset.from_tensors((images, tf.range(8) % 10)).repeat()
-    gan.fit(data, steps_per_epoch=4, verbose=0)
-    assert all(abs(float(gamma)) > 1e-3 for gamma in gammas)
+    gan.fit(data, steps_per_epoch=1, verbose=0)
+    # Adam's first step is the learning rate, whatever the gradient's size
+    np.testing.assert_allclose([abs(float(gamma)) for gamma in gammas], [1e-3, 2e-3], rtol=1e-3)
 
 
 def test_attention_maps_of_samples():
