@@ -33,16 +33,16 @@ def discriminator_count(resolution, classes):
     count, last = 0, 3
     for i in range(6):
         width = 16 * 2**i
-        count += (9 * last + 1) * width + (2 * width if i else 0)
+        count += 9 * last * width + (2 * width if i else width)  # scale and offset, or a bias
         last = width
     return count + (resolution // 8) ** 2 * 512 * (1 + classes) + 1 + classes
 
 
 def test_cifar_networks_are_table_2(cifar):
     dense = (100 + 10 + 1) * 4 * 4 * 384
-    transposed = (25 * 384 + 1 + 2) * 192 + (25 * 192 + 1 + 2) * 96 + (25 * 96 + 1) * 3
-    assert trainable(cifar.generator) == dense + transposed == 2_994_051
-    assert trainable(cifar.discriminator) == discriminator_count(32, 10) == 1_664_875
+    transposed = (25 * 384 + 2) * 192 + (25 * 192 + 2) * 96 + (25 * 96 + 1) * 3
+    assert trainable(cifar.generator) == dense + transposed == 2_993_763
+    assert trainable(cifar.discriminator) == discriminator_count(32, 10) == 1_663_883
     convolutions = [layer for layer in cifar.discriminator.layers if "conv" in layer.name]
     assert [(c.filters, c.kernel_size[0], c.strides[0]) for c in convolutions] == [
         (16, 3, 2), (32, 3, 1), (64, 3, 2), (128, 3, 1), (256, 3, 2), (512, 3, 1),
@@ -63,9 +63,9 @@ def test_imagenet_networks_are_table_1():
     assert shapes == [(16, 16, 384), (32, 32, 256), (64, 64, 192), (128, 128, 3)]
     dense = (100 + 10 + 1) * 8 * 8 * 768
     widths = [768, 384, 256, 192]
-    transposed = sum((25 * a + 1 + 2) * b for a, b in itertools.pairwise(widths))
-    assert trainable(gan.generator) == dense + transposed + (25 * 192 + 1) * 3 == 16_531_971
-    assert trainable(gan.discriminator) == discriminator_count(128, 10) == 3_016_555
+    transposed = sum((25 * a + 2) * b for a, b in itertools.pairwise(widths))
+    assert trainable(gan.generator) == dense + transposed + (25 * 192 + 1) * 3 == 16_531_139
+    assert trainable(gan.discriminator) == discriminator_count(128, 10) == 3_015_563
 
 
 def test_recipe(cifar):
