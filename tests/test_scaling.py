@@ -15,8 +15,8 @@ FOUR = ("vanilla-gan", "dcgan")  # with four replicas too
 RESIDUAL = {"generator/7/bias", "generator/13/bias", "generator/15/bias"}
 RESIDUAL |= {"generator/10/moving_mean", "generator/18/moving_mean"}
 ZERO_GRADIENT = {"wgan-gp": RESIDUAL, "sngan": RESIDUAL, "projection-gan": RESIDUAL}
-# SAGAN's G the same (its layers have spectral vectors too, so other numbers). Its attention starts at gamma = 0, and D's
-# first bias where what real and generated images ask of it all but cancels: both are sums of rounding's size.
+# SAGAN's G the same (its layers have spectral vectors too, so other numbers). Its attention starts at gamma = 0, and
+# what real and generated images ask of D's first bias all but cancels: both are sums of rounding's size.
 ZERO_GRADIENT["sagan"] = {f"generator/{i}/bias" for i in (8, 15, 18, 34, 41, 44)}
 ZERO_GRADIENT["sagan"] |= {f"generator/{i}/moving_mean" for i in (12, 31, 38, 48)}
 ZERO_GRADIENT["sagan"] |= {"generator/20/gamma", "discriminator/1/bias"}

@@ -16,7 +16,8 @@ The paper trains a model of its own for each ten classes of ImageNet. G's side o
 starves G where D is sure; loss="non_saturating" has -E log P(S = real | G(z, c)) in its place, as most codes do.
 
 Differs from the paper: no noise on D's activations (the best of its standard deviations, 0, 0.1 and 0.2, is not told),
-and no bias in front of a batch norm, which would take it out again. Where table 1 starts from (8x8, so that four doublings make 128) is ours.
+and no bias in front of a batch norm, which would take it out again. Where table 1 starts from (8x8, so that four
+doublings make 128) is ours.
 """
 
 from collections.abc import Sequence
