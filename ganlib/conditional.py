@@ -74,6 +74,11 @@ class ConditionalGAN(GAN):
             raise InputError(f"labels={labels!r}: the classes of this model are 0 to {self.num_classes - 1}")
         return np.broadcast_to(given, (n,)).astype(np.int32)
 
+    def example_batch(self, n: int | None = None, seed: int = 0) -> tuple[tf.Tensor, tf.Tensor]:
+        """Random images and all classes in turn, int32 (n,)."""
+        images = super().example_batch(n, seed)
+        return images, tf.range(len(images)) % self.num_classes
+
     def _check_batches(self, dataset) -> tuple[tf.data.Dataset, int | None]:
         checked = super()._check_batches(dataset)
         _, labels = self.split_batch(dataset.element_spec)

@@ -227,15 +227,22 @@ class GAN(keras.Model):
             steps_per_execution=steps_per_execution,
         )
         with self.distribute_strategy.scope():
-            self.generator_optimizer = generator_optimizer or _deserialized_optimizer(
-                self._recipe["generator"]
-            )
-            self.discriminator_optimizer = discriminator_optimizer or _deserialized_optimizer(
-                self._recipe["discriminator"]
+            self.make_optimizers(
+                generator_optimizer or _deserialized_optimizer(self._recipe["generator"]),
+                discriminator_optimizer or _deserialized_optimizer(self._recipe["discriminator"]),
             )
             for name, optimizer in self.optimizers().items():
                 optimizer.build(self.players()[name].trainable_variables)
         self.train_function = None
+
+    def make_optimizers(
+        self,
+        generator_optimizer: keras.optimizers.Optimizer,
+        discriminator_optimizer: keras.optimizers.Optimizer,
+    ) -> None:
+        """Keep what `compile` was given, or the paper's, for `optimizers` to return."""
+        self.generator_optimizer = generator_optimizer
+        self.discriminator_optimizer = discriminator_optimizer
 
     def fit(
         self,
@@ -436,15 +443,19 @@ class GAN(keras.Model):
     def minimize(self, losses_by_player: dict[str, tuple[tf.Tensor, tf.GradientTape]]) -> None:
         """One step of each player's optimiser down its loss, the mean over this replica's share of the batch.
 
-        All gradients are taken before any network moves. Keras' optimisers sum gradients over replicas: each
-        contributes its part of the mean.
+        All gradients are taken before any network moves, those of players with one loss and one tape in one pass.
+        Keras' optimisers sum gradients over replicas: each contributes its part of the mean.
         """
         share = 1.0 / tf.distribute.get_strategy().num_replicas_in_sync
-        updates = []
+        sharing: dict[tuple[int, int], list[str]] = {}
         for player, (loss, tape) in losses_by_player.items():
-            variables = self.players()[player].trainable_variables
+            sharing.setdefault((id(loss), id(tape)), []).append(player)
+        updates = []
+        for players in sharing.values():
+            loss, tape = losses_by_player[players[0]]
+            variables = [list(self.players()[player].trainable_variables) for player in players]
             gradients = tape.gradient(loss, variables, output_gradients=tf.constant(share, loss.dtype))
-            updates.append((player, loss, gradients, variables))
+            updates += zip(players, [loss] * len(players), gradients, variables, strict=True)
         for player, loss, gradients, variables in updates:
             optimizer = self.optimizers()[player]
             vetoes = [trick.vetoes(self, player, loss) for trick in self.tricks]
@@ -671,6 +682,13 @@ class GAN(keras.Model):
             return batch[0], batch[1] if len(batch) > 1 else None
         return batch, None
 
+    def example_batch(self, n: int | None = None, seed: int = 0) -> Any:
+        """A batch of the kind that `fit` takes, of `n` (default: batch_size) uniform random images: to time or test.
+
+        Images are float32 (n, height, width, channels) in [-1, 1).
+        """
+        return uniform_images([n or self.batch_size, *self.image_shape], seed, "images")
+
     def _check_batches(self, dataset) -> tuple[tf.data.Dataset, int | None]:
         """The dataset without an end and from the run's position on, and the steps of one pass, if it has an end."""
         if not isinstance(dataset, tf.data.Dataset):
@@ -825,6 +843,11 @@ def discriminator_logs(
         "real_logits": tf.reduce_mean(real_logits),
         "fake_logits": tf.reduce_mean(fake_logits),
     }
+
+
+def uniform_images(shape: Sequence[int], seed: int, purpose: str) -> tf.Tensor:
+    """Random numbers (n, height, width, channels), uniform on [-1, 1), a function of the seed and the purpose."""
+    return 2.0 * uniform(key_of(seed, f"example {purpose}"), 0, 0, list(shape)) - 1.0
 
 
 def snake_case(name: str) -> str:

@@ -6,13 +6,14 @@ from ganlib.layers.conditional_batch_normalization import (
     SpectralConditionalBatchNormalization,
     VectorConditionalBatchNormalization,
 )
-from ganlib.layers.dropout import Dropout
+from ganlib.layers.dropout import Dropout, NoiseDropout
 from ganlib.layers.instance_normalization import InstanceNormalization
 from ganlib.layers.layer_normalization import LayerNormalization
 from ganlib.layers.log_sum_exp import LogSumExp
 from ganlib.layers.maxout import Maxout
 from ganlib.layers.minibatch_discrimination import MinibatchDiscrimination
 from ganlib.layers.projection import Projection, SpectralProjection
+from ganlib.layers.reflection_padding import ReflectionPadding2D
 from ganlib.layers.self_attention import SelfAttention, SpectralSelfAttention
 from ganlib.layers.spectral_normalization import (
     SpectralConv2D,
@@ -36,8 +37,10 @@ __all__ = [
     "LogSumExp",
     "Maxout",
     "MinibatchDiscrimination",
+    "NoiseDropout",
     "PrependReference",
     "Projection",
+    "ReflectionPadding2D",
     "SelfAttention",
     "SpectralConditionalBatchNormalization",
     "SpectralConv2D",

@@ -2,9 +2,11 @@
 
 from ganlib.gan import GAN
 from ganlib.models.acgan import ACGAN
+from ganlib.models.cyclegan import CycleGAN
 from ganlib.models.dcgan import DCGAN
 from ganlib.models.dragan import DRAGAN
 from ganlib.models.lsgan import LSGAN
+from ganlib.models.pix2pix import Pix2Pix
 from ganlib.models.projection_gan import ProjectionGAN
 from ganlib.models.sagan import SAGAN
 from ganlib.models.sngan import SNGAN
@@ -22,6 +24,8 @@ __all__ = [
     "SNGAN",
     "WGAN",
     "WGANGP",
+    "CycleGAN",
+    "Pix2Pix",
     "ProjectionGAN",
     "UnrolledGAN",
     "VanillaGAN",
@@ -43,4 +47,6 @@ def registry() -> dict[str, type[GAN]]:
         "acgan": ACGAN,
         "projection-gan": ProjectionGAN,
         "sagan": SAGAN,
+        "pix2pix": Pix2Pix,
+        "cyclegan": CycleGAN,
     }
