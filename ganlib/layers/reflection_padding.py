@@ -10,8 +10,9 @@ from ganlib.errors import InputError
 class ReflectionPadding2D(keras.layers.Layer):
     """Adds `padding` rows and columns on each side, mirrored at the outermost pixel, which is not repeated.
 
-    (batch, height, width, channels) -> (batch, height + 2 padding, width + 2 padding, channels); d c b | a b c d | c b a
-    for a padding of 3. Zhu et al. 2017 (arXiv:1703.10593, section 7.2) use it against artifacts at the border.
+    (batch, height, width, channels) -> (batch, height + 2 padding, width + 2 padding, channels); for a
+    padding of 3: d c b | a b c d | c b a. Zhu et al. 2017 (arXiv:1703.10593, section 7.2) use it against
+    artifacts at the border.
 
     Args:
         padding: Pixels on each side, less than height and width.

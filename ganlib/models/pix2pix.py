@@ -11,9 +11,9 @@ Normalisation is the paper's batch norm "using the statistics of the test batch"
 itself, with a scale and an offset a channel, in training and in translation. Written so it is the same at any batch.
 `BatchNormPix2Pix` has batch norm proper, with running averages when translating, for larger batches.
 
-Differs from the authors' code: D's step and G's draw noise of their own; the bottleneck is not normalised (their PyTorch
-code; their first code's batch norm there turned a batch of 1 into zeros); dropout as in the paper and in their first
-code, from the innermost block on (their PyTorch code begins one block later). Learning rates do not decay.
+Differs from the authors' code: D's step and G's draw noise of their own; the bottleneck is not normalised (as in their
+PyTorch code; batch norm there turned a batch of 1 into zeros in their first code); dropout as in the paper and in their
+first code, from the innermost block on (their PyTorch code begins one block later). Learning rates do not decay.
 """
 
 from typing import ClassVar
@@ -135,7 +135,7 @@ class Pix2Pix(Translator):
 
     @staticmethod
     def normalization() -> layers.Layer:
-        """What follows a convolution: batch norm of a batch of 1, whatever the batch; scales start at normal(1, 0.02)."""
+        """What follows a convolution: batch norm of a batch of 1; scales start at normal(1, 0.02)."""
         return InstanceNormalization(
             affine=True, gamma_initializer=keras.initializers.RandomNormal(1.0, 0.02)
         )
