@@ -155,6 +155,7 @@ class SampleGrid(EverySteps):
         truncation: As in `GAN.sample`.
         gif: Whether to write folder/training.gif at the end, from all pictures on disk (at most 100, evenly
             spaced).
+        labels: As in `GAN.sample`; by default a conditional model shows its classes in turn.
         real: Points (m, 2) to draw behind those of a 2-D model, and to take the axes from.
 
     Raises:
@@ -170,12 +171,14 @@ class SampleGrid(EverySteps):
         seed: int = 0,
         truncation: float | None = None,
         gif: bool = True,
+        labels: Sequence[int] | None = None,
         real: Any | None = None,
     ):
         super().__init__(every)
         require_count(self, " of samples", n=n)
         self.folder = Path(folder)
         self.n, self.seed, self.truncation, self.gif = n, seed, truncation, gif
+        self.labels = labels
         self.real = None if real is None else np.asarray(real)
         reach = 3.0 if real is None else 1.25 * float(np.abs(self.real).max())
         self._limits = (-reach, reach)
@@ -194,7 +197,10 @@ class SampleGrid(EverySteps):
         path = self.folder / f"step-{self.step:08d}.png"
         if path.exists() and self.step > 0:
             return
-        samples = self.model.sample(self.n, truncation=self.truncation, seed=self.seed)
+        labels, classes = self.labels, getattr(self.model, "num_classes", None)
+        if labels is None and classes is not None:
+            labels = np.arange(self.n) % classes
+        samples = self.model.sample(self.n, labels=labels, truncation=self.truncation, seed=self.seed)
         if not np.isfinite(samples).all():
             raise TrainingDiverged(
                 f"step {self.step}: the samples are not finite; lower the learning rate and resume from "

@@ -117,12 +117,13 @@ class GAN(keras.Model):
         self.batch_size = batch_size
         self.latent_distribution = latent_distribution
         self.seed = int(seed)
-        self.latent_dim = generator.input_shape[-1]
+        self.latent_dim = generator.inputs[0].shape[-1]
         self.image_shape = tuple(generator.output_shape[1:])
-        if tuple(discriminator.input_shape[1:]) != self.image_shape:
+        judged_shape = tuple(discriminator.inputs[0].shape[1:])
+        if judged_shape != self.image_shape:
             raise InputError(
-                f"the generator makes {self.image_shape} and the discriminator takes "
-                f"{tuple(discriminator.input_shape[1:])}: give both the same resolution and channels"
+                f"the generator makes {self.image_shape} and the discriminator takes {judged_shape}: give both the "
+                "same resolution and channels"
             )
         self.ema_generator = generator if ema_decay is None else copy_of(generator)
         default = keras.optimizers.Adam(2e-4, beta_1=0.5, epsilon=1e-8)
@@ -227,15 +228,22 @@ class GAN(keras.Model):
             steps_per_execution=steps_per_execution,
         )
         with self.distribute_strategy.scope():
-            self.generator_optimizer = generator_optimizer or _deserialized_optimizer(
-                self._recipe["generator"]
-            )
-            self.discriminator_optimizer = discriminator_optimizer or _deserialized_optimizer(
-                self._recipe["discriminator"]
+            self.make_optimizers(
+                generator_optimizer or _deserialized_optimizer(self._recipe["generator"]),
+                discriminator_optimizer or _deserialized_optimizer(self._recipe["discriminator"]),
             )
             for name, optimizer in self.optimizers().items():
                 optimizer.build(self.players()[name].trainable_variables)
         self.train_function = None
+
+    def make_optimizers(
+        self,
+        generator_optimizer: keras.optimizers.Optimizer,
+        discriminator_optimizer: keras.optimizers.Optimizer,
+    ) -> None:
+        """Keep what `compile` was given, or the paper's, for `optimizers` to return."""
+        self.generator_optimizer = generator_optimizer
+        self.discriminator_optimizer = discriminator_optimizer
 
     def fit(
         self,
@@ -332,14 +340,15 @@ class GAN(keras.Model):
     def discriminator_loss(self, batch: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """What D minimises on real `batch`, penalties included, and its logs. G stands still."""
         real, labels = self.split_batch(batch)
-        fake = tf.stop_gradient(self.generate(batch_size_of(real), self.frozen(self.generator)))
+        fake = self.generate(batch_size_of(real), self.frozen(self.generator), labels)
+        fake = tf.stop_gradient(fake)
         for i, trick in enumerate(self.tricks):
             with self.streams.scope(f"trick/{i}"):
                 real, fake = trick.real_and_fake(self, real, fake)
         with self.streams.scope("real"):
-            real_logits = self.discriminator(real, training=True)
+            real_logits = self.discriminator(self.conditioned(real, labels), training=True)
         with self.streams.scope("fake"):
-            fake_logits = self.discriminator(fake, training=True)
+            fake_logits = self.discriminator(self.conditioned(fake, labels), training=True)
         real_loss, fake_loss = self.adversarial_loss.discriminator(real_logits, fake_logits)
         penalties = self.penalty_terms("discriminator", real, fake, labels)
         logs = discriminator_logs(real_loss, fake_loss, real_logits, fake_logits)
@@ -349,10 +358,10 @@ class GAN(keras.Model):
     def generator_loss(self, batch: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """What G minimises on as many fresh latents as `batch` has images, and its logs. D stands still."""
         real, labels = self.split_batch(batch)
-        fake = self.generate(batch_size_of(real))
+        fake = self.generate(batch_size_of(real), labels=labels)
         judged = self.judged(fake)
         with self.streams.scope("fake"):
-            fake_logits = self.frozen(self.discriminator)(judged)
+            fake_logits = self.frozen(self.discriminator)(self.conditioned(judged, labels))
         loss = self.adversarial_loss.generator(fake_logits)
         penalties = self.penalty_terms("generator", real, fake, labels)
         loss = tf.add_n([loss, *penalties.values()])
@@ -418,11 +427,17 @@ class GAN(keras.Model):
             found[player] = list(zip(names, gradients, strict=True))
         return found
 
-    def generate(self, n: int | tf.Tensor, generator: Callable | None = None) -> tf.Tensor:
-        """`n` samples from fresh latents by G in training mode, or by `generator`."""
+    def generate(
+        self, n: int | tf.Tensor, generator: Callable | None = None, labels: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """`n` samples from fresh latents (and labels, if any), by G in training mode or by `generator`."""
         with self.streams.scope("generate"):
-            latents = self.draw_latents(n)
-            return self.generator(latents, training=True) if generator is None else generator(latents)
+            inputs = self.conditioned(self.draw_latents(n), labels)
+            return self.generator(inputs, training=True) if generator is None else generator(inputs)
+
+    def conditioned(self, inputs: Any, labels: Any) -> Any:
+        """What a network is given for images or latents of these classes: `inputs`, where there are no classes."""
+        return inputs
 
     def draw_latents(self, n: int | tf.Tensor) -> tf.Tensor:
         """Latents (n, latent_dim) of this step, pass and replica."""
@@ -433,15 +448,19 @@ class GAN(keras.Model):
     def minimize(self, losses_by_player: dict[str, tuple[tf.Tensor, tf.GradientTape]]) -> None:
         """One step of each player's optimiser down its loss, the mean over this replica's share of the batch.
 
-        All gradients are taken before any network moves. Keras' optimisers sum gradients over replicas: each
-        contributes its part of the mean.
+        All gradients are taken before any network moves, those of players with one loss and one tape in one pass.
+        Keras' optimisers sum gradients over replicas: each contributes its part of the mean.
         """
         share = 1.0 / tf.distribute.get_strategy().num_replicas_in_sync
-        updates = []
+        sharing: dict[tuple[int, int], list[str]] = {}
         for player, (loss, tape) in losses_by_player.items():
-            variables = self.players()[player].trainable_variables
+            sharing.setdefault((id(loss), id(tape)), []).append(player)
+        updates = []
+        for players in sharing.values():
+            loss, tape = losses_by_player[players[0]]
+            variables = [list(self.players()[player].trainable_variables) for player in players]
             gradients = tape.gradient(loss, variables, output_gradients=tf.constant(share, loss.dtype))
-            updates.append((player, loss, gradients, variables))
+            updates += zip(players, [loss] * len(players), gradients, variables, strict=True)
         for player, loss, gradients, variables in updates:
             optimizer = self.optimizers()[player]
             vetoes = [trick.vetoes(self, player, loss) for trick in self.tricks]
@@ -506,9 +525,9 @@ class GAN(keras.Model):
 
     # ----------------------------------------------------------------- sampling
 
-    def call(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Latents (batch, latent_dim) -> images of the averaged generator."""
-        return self.ema_generator(latents, training=training)
+    def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
+        """Latents (batch, latent_dim), or [latents, labels], -> images of the averaged generator."""
+        return self.ema_generator(inputs, training=training)
 
     def sample(
         self,
@@ -521,7 +540,7 @@ class GAN(keras.Model):
 
         Args:
             n: How many.
-            labels: Classes, for conditional models.
+            labels: Classes, for conditional models: one for all, or one a sample. By default they are drawn.
             truncation: Largest absolute value of a latent: normal latents beyond it are drawn again (Brock et al.
                 2019, section 3.1), uniform ones are drawn from [-truncation, truncation].
             seed: Same seed, same samples; sample i is the same (to rounding) whatever `n` is. None draws a seed.
@@ -533,18 +552,35 @@ class GAN(keras.Model):
             InputError: An argument is out of range, or labels are given to a model without classes.
         """
         require_positive_integers(n=n)
+        classes = self.sample_labels(n, labels, seed)
+        return self.images_of(
+            self.conditioned(self.sample_latents(n, truncation=truncation, seed=seed), classes)
+        )
+
+    def images_of(self, inputs: Any) -> np.ndarray:
+        """The averaged generator's images of `inputs`: latents (n, latent_dim), or [latents, labels]."""
+        if self._generate_function is None:
+            self._generate_function = tf.function(lambda inputs: self.ema_generator(inputs, training=False))
+        arrays = tf.nest.flatten(inputs)
+        n = len(arrays[0])
+        # one shape for all calls: one trace, and a sample does not depend on how many come with it
+        size = min(_SAMPLE_BATCH, 2 ** math.ceil(math.log2(n)))
+        rows = np.arange(n + -n % size) % n
+        chunks = [
+            tf.nest.pack_sequence_as(inputs, [np.asarray(array)[rows[i : i + size]] for array in arrays])
+            for i in range(0, len(rows), size)
+        ]
+        return np.concatenate([self._generate_function(chunk).numpy() for chunk in chunks])[:n]
+
+    def sample_labels(
+        self, n: int, labels: Sequence[int] | None = None, seed: int | None = None
+    ) -> np.ndarray | None:
+        """The classes (n,) that `sample` uses for the same arguments; None, where there are none."""
         if labels is not None:
             raise InputError(
                 f"labels={labels!r}: {type(self).__name__} is not conditional; call sample without labels"
             )
-        if self._generate_function is None:
-            self._generate_function = tf.function(lambda z: self.ema_generator(z, training=False))
-        latents = self.sample_latents(n, truncation=truncation, seed=seed)
-        # one shape for all calls: one trace, and a sample does not depend on how many come with it
-        padding = -n % min(_SAMPLE_BATCH, 2 ** math.ceil(math.log2(n)))
-        padded = np.concatenate([latents, latents[np.arange(padding) % n]])
-        chunks = np.split(padded, max(1, len(padded) // _SAMPLE_BATCH))
-        return np.concatenate([self._generate_function(chunk).numpy() for chunk in chunks])[:n]
+        return None
 
     def sample_latents(self, n: int, truncation: float | None = None, seed: int | None = None) -> np.ndarray:
         """The latents (n, latent_dim) that `sample` uses for the same arguments."""
@@ -650,6 +686,13 @@ class GAN(keras.Model):
         if isinstance(batch, tuple | list):
             return batch[0], batch[1] if len(batch) > 1 else None
         return batch, None
+
+    def example_batch(self, n: int | None = None, seed: int = 0) -> Any:
+        """A batch of the kind that `fit` takes, of `n` (default: batch_size) uniform random images: to time or test.
+
+        Images are float32 (n, height, width, channels) in [-1, 1).
+        """
+        return uniform_images([n or self.batch_size, *self.image_shape], seed, "images")
 
     def _check_batches(self, dataset) -> tuple[tf.data.Dataset, int | None]:
         """The dataset without an end and from the run's position on, and the steps of one pass, if it has an end."""
@@ -813,6 +856,11 @@ def outside_of_scopes(function: Callable[[], Any]) -> Any:
         return function()
     with ThreadPoolExecutor(1) as thread:  # scopes are the calling thread's own
         return thread.submit(function).result()
+
+
+def uniform_images(shape: Sequence[int], seed: int, purpose: str) -> tf.Tensor:
+    """Random numbers (n, height, width, channels), uniform on [-1, 1), a function of the seed and the purpose."""
+    return 2.0 * uniform(key_of(seed, f"example {purpose}"), 0, 0, list(shape)) - 1.0
 
 
 def snake_case(name: str) -> str:

@@ -368,7 +368,11 @@ class CollapseAlarm(Monitor):
             )
 
     def _sample(self, gan: Any) -> Any:
-        return gan.generator(gan.sample_latents(self.n, seed=self.seed), training=False)
+        latents, labels = (
+            gan.sample_latents(self.n, seed=self.seed),
+            gan.sample_labels(self.n, seed=self.seed),
+        )
+        return gan.generator(gan.conditioned(latents, labels), training=False)
 
     def _rows(self, images: Any) -> np.ndarray:
         rows = np.asarray(images if self.features is None else self.features(images))

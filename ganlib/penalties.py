@@ -77,7 +77,10 @@ class SlopePenalty(Trick):
         """The weighted term, of D's loss only."""
         if player != "discriminator":
             return None
-        return self.factor * self.term(gan.frozen(gan.discriminator), gan.streams, real, fake)
+        frozen = gan.frozen(gan.discriminator)
+        return self.factor * self.term(
+            lambda images: frozen(gan.conditioned(images, labels)), gan.streams, real, fake
+        )
 
     def term(self, discriminator: Callable, streams, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         """The term without its weight: a scalar, the mean over the batch."""

@@ -282,6 +282,7 @@ def _prepare(model: str, options: dict[str, Any], config: dict[str, Any] | None)
             resolution=gan.image_shape[0] if len(gan.image_shape) == 3 else None,
             channels=channels,
             seed=options["seed"],
+            labels="num_classes" in inspect.signature(type(gan).__init__).parameters,
             **options["data_options"],
         )
 
@@ -291,8 +292,8 @@ def _prepare(model: str, options: dict[str, Any], config: dict[str, Any] | None)
     cls = _class_of(model)
     arguments = _arguments(cls, options)
     gan = cls.from_preset(options["preset"], **arguments)
-    takes_channels = "channels" in inspect.signature(type(gan).__init__).parameters
-    fixed = "channels" in arguments or not takes_channels
+    takes = inspect.signature(type(gan).__init__).parameters
+    fixed = "channels" in arguments or "channels" not in takes
     images = len(gan.image_shape) == 3
     try:
         data = load_data(gan.image_shape[-1] if fixed and images else None)
@@ -304,10 +305,13 @@ def _prepare(model: str, options: dict[str, Any], config: dict[str, Any] | None)
                 f"{gan.image_shape}; use vanilla-gan --preset points_2d"
             ) from None
         raise
+    follows = {}  # the model follows the data
     if data.channels != gan.image_shape[-1] and not fixed and len(data.shape) == len(gan.image_shape):
-        gan = cls.from_preset(
-            options["preset"], **arguments, channels=data.channels
-        )  # the model follows the data
+        follows["channels"] = data.channels
+    if "num_classes" in takes and "num_classes" not in arguments and data.num_classes != gan.num_classes:
+        follows["num_classes"] = data.num_classes
+    if follows:
+        gan = cls.from_preset(options["preset"], **arguments, **follows)
     if tuple(data.shape) != gan.image_shape:
         raise InputError(
             f"--data {options['data']} has examples of shape {tuple(data.shape)}, {model} --preset "

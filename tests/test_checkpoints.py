@@ -30,8 +30,11 @@ for name in {names}:
     gan = models[name].from_preset("smoke")
     gan.compile()
     points = len(gan.image_shape) == 1
-    data = ganlib.data.load("gaussians_ring" if points else "fashion_mnist", resolution=None if points else 8)
-    data = data.batch(gan.batch_size)
+    data = ganlib.data.load(
+        "gaussians_ring" if points else "fashion_mnist",
+        resolution=None if points else gan.image_shape[0],
+        labels=hasattr(gan, "num_classes"),
+    ).batch(gan.batch_size)
     folder = f"{folder}/{{name}}"
     start = ganlib.checkpoints.restore(gan, folder) if ganlib.checkpoints.latest(folder) else 0
     gan.fit(data, steps_per_epoch=60 - start, callbacks=[Checkpoint(folder, every_steps=10, keep=6), Die()], verbose=0)

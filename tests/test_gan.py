@@ -25,7 +25,9 @@ def smoke(cls, **arguments):
 
 def batches(gan, n=None, seed=0):
     images = tf.random.stateless_uniform((40 * gan.batch_size, *gan.image_shape), (seed, 1), -1, 1)
-    dataset = tf.data.Dataset.from_tensor_slices(images).batch(gan.batch_size, drop_remainder=True)
+    classes = getattr(gan, "num_classes", None)  # of conditional models
+    tensors = images if classes is None else (images, tf.range(len(images)) % classes)
+    dataset = tf.data.Dataset.from_tensor_slices(tensors).batch(gan.batch_size, drop_remainder=True)
     return dataset.repeat() if n is None else dataset.take(n)
 
 

@@ -14,11 +14,20 @@ FOUR = ("vanilla-gan", "dcgan")  # with four replicas too
 # constant a channel. What such a bias moves besides itself are the moving means of the norms behind it.
 RESIDUAL = {"generator/7/bias", "generator/13/bias", "generator/15/bias"}
 RESIDUAL |= {"generator/10/moving_mean", "generator/18/moving_mean"}
-ZERO_GRADIENT = {"wgan-gp": RESIDUAL, "sngan": RESIDUAL}
+ZERO_GRADIENT = {"wgan-gp": RESIDUAL, "sngan": RESIDUAL, "projection-gan": RESIDUAL}
+# SAGAN's G the same (its layers have spectral vectors too, so other numbers). Its attention starts at gamma = 0, and
+# what real and generated images ask of D's first bias all but cancels: both are sums of rounding's size.
+ZERO_GRADIENT["sagan"] = {f"generator/{i}/bias" for i in (8, 15, 18, 34, 41, 44)}
+ZERO_GRADIENT["sagan"] |= {f"generator/{i}/moving_mean" for i in (12, 31, 38, 48)}
+ZERO_GRADIENT["sagan"] |= {"generator/20/gamma", "discriminator/1/bias"}
 
 # WGAN's RMSprop starts with steps of ten learning rates whatever the gradient's size, rounding included, and clipping
 # to 0.01 leaves gradients of 1e-5: it is compared with a tenth of its rate and c = 1.
-ARGUMENTS = {"wgan": {"clip": 1.0, "learning_rate": 5e-6}}
+# Adam without momentum does the same to SAGAN's D.
+ARGUMENTS = {
+    "wgan": {"clip": 1.0, "learning_rate": 5e-6},
+    "sagan": {"learning_rate": 1e-5, "discriminator_learning_rate": 4e-5},
+}
 
 RUN = (
     f"ARGUMENTS, FOUR = {ARGUMENTS!r}, {FOUR!r}\n"
@@ -40,16 +49,19 @@ def run(name, arguments, strategy, optimizer):
         for weight in gan.discriminator.trainable_variables:
             weight.assign(weight * 50)
     images = tf.random.stateless_uniform((10 * gan.batch_size, *gan.image_shape), (1, 2), -1, 1)
-    data = tf.data.Dataset.from_tensor_slices(images).batch(gan.batch_size, drop_remainder=True)
+    labels = tf.range(len(images)) % getattr(gan, "num_classes", 1)
+    tensors = (images, labels) if hasattr(gan, "num_classes") else images
+    data = tf.data.Dataset.from_tensor_slices(tensors).batch(gan.batch_size, drop_remainder=True)
     history = gan.fit(data, steps_per_epoch=5, verbose=0).history
+    judged = images[:8] if len(gan.discriminator.inputs) == 1 else [images[:8], labels[:8]]
     with tf.GradientTape() as tape:
-        logits = gan.discriminator(images[:8], training=False)
+        logits = tf.concat(tf.nest.flatten(gan.discriminator(judged, training=False)), axis=1)
         loss = tf.reduce_mean(tf.square(logits))
     weights = {p: n.weights for p, n in gan.players().items()}
     return {
         "replicas": gan.distribute_strategy.num_replicas_in_sync,
         "logits": logits.numpy(),
-        "images": gan(gan.sample_latents(4, seed=0)).numpy(),
+        "images": gan(gan.conditioned(gan.sample_latents(4, seed=0), gan.sample_labels(4, seed=0))).numpy(),
         "ema": {f"generator/{i}/{w.name}": w.numpy() for i, w in enumerate(gan.ema_generator.weights)},
         "weights": {f"{p}/{i}/{w.name}": w.numpy() for p in weights for i, w in enumerate(weights[p])},
         "gradients": [g.numpy() for g in tape.gradient(loss, gan.discriminator.trainable_variables)],

@@ -9,6 +9,8 @@
 | mnist, cifar10 | through keras.datasets (keras_datasets.py) |
 | folder:PATH | image files, sub-folders are classes (folder.py) |
 | tfds:NAME | TensorFlow Datasets (tfds.py) |
+
+`paired` and `unpaired` give pairs of images to translators (pairs.py).
 """
 
 import difflib
@@ -23,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from ganlib.data import digits, fashion_mnist, folder, keras_datasets, polygons, shapes, tfds, toys
+from ganlib.data.pairs import PairDataset, pair_names, paired, unpaired
 from ganlib.data.pipeline import BatchedDataset, ImageDataset
 from ganlib.data.resize import fitted
 from ganlib.data.single_label import single_label_batches
@@ -33,11 +36,15 @@ __all__ = [
     "Availability",
     "BatchedDataset",
     "ImageDataset",
+    "PairDataset",
     "available",
     "from_arrays",
     "load",
     "names",
+    "pair_names",
+    "paired",
     "single_label_batches",
+    "unpaired",
 ]
 
 _SOURCES: dict[str, tuple[Callable[..., Any], str]] = {

@@ -44,6 +44,55 @@ def source(path: str | os.PathLike, request: Request) -> ArraySource:
     return array_source(request, images, labels, class_names)
 
 
+def paired_source(path: str | os.PathLike, request: Request) -> ArraySource:
+    """Two images a file, side by side, as pix2pix's data sets (maps, facades) come: PATH/train, PATH/val, PATH/test.
+
+    Examples have six channels, or two: the left image's, then the right one's. Class folders there are none.
+
+    Args:
+        path: the folder that holds those of the splits.
+        request: what every source understands. Without `channels` images are RGB.
+
+    Raises:
+        DataError: no such folder, no images, or files that are not two squares side by side; all are listed.
+    """
+    root = _part(path, request.split, "side-by-side images in sub-folders train, val or test")
+    return array_source(request, _read(_some_images(root), root, request, side_by_side=True))
+
+
+def domain_source(path: str | os.PathLike, request: Request, domain: str) -> ArraySource:
+    """One of two domains of unpaired images, as CycleGAN's data sets (horse2zebra) come: PATH/trainA, PATH/trainB, ...
+
+    Args:
+        path: the folder that holds trainA and trainB, and perhaps testA and testB.
+        request: what every source understands.
+        domain: "A" or "B".
+
+    Raises:
+        DataError: as in `source`.
+    """
+    root = _part(path, f"{request.split}{domain}", "images in sub-folders trainA and trainB, testA and testB")
+    return array_source(request, _read(_some_images(root), root, request))
+
+
+def _part(path: str | os.PathLike, name: str, layout: str) -> Path:
+    """The sub-folder `name` of a data set, which has to be there."""
+    root = Path(path).expanduser()
+    if not (root / name).is_dir():
+        raise DataError(
+            f"{str(path)!r} has no sub-folder {name!r}: give folder:PATH of a folder with {layout}"
+        )
+    return root / name
+
+
+def _some_images(root: Path) -> list[Path]:
+    """The image files directly in `root`."""
+    files = _images(root.iterdir())
+    if not files:
+        raise DataError(f"{root} holds no images: put {', '.join(SUFFIXES)} files there")
+    return files
+
+
 def _split(root: Path, split: str) -> Path:
     """The folder of one split."""
     entries = {entry.name for entry in root.iterdir() if not entry.name.startswith(".")}
@@ -85,15 +134,18 @@ def _images(paths: Iterable[Path]) -> list[Path]:
     return sorted(path for path in found if not path.name.startswith("."))
 
 
-def _read(files: list[Path], root: Path, request: Request) -> np.ndarray:
-    """uint8 (n, resolution, resolution, channels). One bad file fails all, after all were looked at."""
+def _read(files: list[Path], root: Path, request: Request, side_by_side: bool = False) -> np.ndarray:
+    """uint8 (n, resolution, resolution, channels), twice the channels if two images lie side by side.
+
+    One bad file fails all, after all were looked at.
+    """
     resolution, channels = request.resolution, request.channels
     if resolution is not None:
-        check_memory(request.name, len(files), (resolution, resolution, channels or 3))
+        check_memory(request.name, len(files), (resolution, resolution, (channels or 3) * (1 + side_by_side)))
 
     def one(path: Path) -> tuple[np.ndarray | None, str | None]:
         try:
-            return _open(path, resolution, channels), None
+            return (_open_pair if side_by_side else _open)(path, resolution, channels), None
         except Exception as error:  # Pillow raises almost anything on broken files
             return None, f"{path.relative_to(root)} ({_reason(path, error)})"
 
@@ -126,6 +178,21 @@ def _read(files: list[Path], root: Path, request: Request) -> np.ndarray:
 
 def _open(path: Path, resolution: int | None, channels: int | None) -> np.ndarray:
     """One image as uint8 (side, side, 1 or 3)."""
+    return _square(_decoded(path, channels), resolution)
+
+
+def _open_pair(path: Path, resolution: int | None, channels: int | None) -> np.ndarray:
+    """Two images side by side as uint8 (side, side, 2 or 6): the left one's channels first."""
+    image = _decoded(path, channels or 3)
+    width, height = image.size
+    if width != 2 * height:
+        raise ValueError(f"{width}x{height}, not two squares side by side")
+    halves = [image.crop((left, 0, left + height, height)) for left in (0, height)]
+    return np.concatenate([_square(half, resolution) for half in halves], axis=-1)
+
+
+def _decoded(path: Path, channels: int | None) -> Image.Image:
+    """One image in grey or RGB; None: grey if it is grey."""
     with Image.open(path) as image:
         image.load()
         if image.mode == "F" or (image.mode == "I" and image.getextrema()[1] > 65535):
@@ -137,9 +204,13 @@ def _open(path: Path, resolution: int | None, channels: int | None) -> np.ndarra
         if image.has_transparency_data:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
-        image = image.convert("L" if (channels or (1 if grey else 3)) == 1 else "RGB")
-        image = centre_crop(image)
-        pixels = np.asarray(image if resolution is None else resized(image, resolution))
+        return image.convert("L" if (channels or (1 if grey else 3)) == 1 else "RGB")
+
+
+def _square(image: Image.Image, resolution: int | None) -> np.ndarray:
+    """uint8 (side, side, 1 or 3)."""
+    image = centre_crop(image)
+    pixels = np.asarray(image if resolution is None else resized(image, resolution))
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
 

@@ -10,7 +10,9 @@ which is cut off at half a pixel on both sides: an antialiased edge for the pric
 class. Directions are counted by the "diamond angle" y / (|x| + |y|), so that a pixel needs no trigonometry.
 """
 
+import dataclasses
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -58,6 +60,74 @@ _ALONE = 128  # from this resolution on images are rendered one by one
 _TILE = 2**15  # pixels rendered at once, to stay in the processor's cache
 
 
+def paired_source(
+    request: Request,
+    first: Callable[[np.ndarray, np.ndarray, int, int], np.ndarray],
+    second: Callable[[np.ndarray, np.ndarray, int, int], np.ndarray],
+    size: int | None = None,
+) -> StreamSource:
+    """Two pictures of each object, one behind the other in the channels; the label is the class.
+
+    Args:
+        request: what every source understands.
+        first: a painter: (factors, turns, resolution, channels) -> uint8 (n, resolution, resolution, channels), such
+            as `segmentation` or `recoloured`.
+        second: another.
+        size: as in `source`.
+    """
+    plain = source(request, size=size)
+    resolution, _, channels = plain.shape
+    key = randomness.key_of(request.seed, f"shapes/{request.split}")
+
+    def render(factors, turns):
+        return np.concatenate(
+            [paint(factors, turns, resolution, channels) for paint in (first, second)], axis=-1
+        )
+
+    def draw(start, n):
+        factors = _factors(key, start, n)
+        images = tf.numpy_function(render, [factors, _turns(factors, n)], tf.uint8, stateful=False)
+        return images, tf.cast(factors[:, 0], tf.int32)
+
+    return dataclasses.replace(plain, shape=(resolution, resolution, 2 * channels), draw=draw)
+
+
+def shaded(factors: np.ndarray, turns: np.ndarray, resolution: int, channels: int) -> np.ndarray:
+    """The painter of `source`."""
+    return _render(factors, turns, resolution, channels)
+
+
+def segmentation(factors: np.ndarray, turns: np.ndarray, resolution: int, channels: int) -> np.ndarray:
+    """A painter of flat maps: black, and where the pixel's middle is inside the object one colour a class.
+
+    Class k of K has the hue k / K, in grey the level (k + 1) / K.
+    """
+    x, y = pixel_centres(resolution)
+    cx, cy, size = (factors[:, i, None, None] for i in (4, 5, 6))
+    images = np.empty((len(factors), resolution, resolution, channels), np.uint8)
+    levels = np.arange(len(CLASS_NAMES), dtype=np.float32) / len(CLASS_NAMES)
+    hsv = np.stack([levels, np.ones_like(levels), np.ones_like(levels)], axis=1)
+    planes = _colours(hsv, 3) if channels == 3 else [levels[:, None, None] + _F(1 / len(CLASS_NAMES))]
+    palette = np.rint(255 * np.concatenate([plane[:, :, 0] for plane in planes], axis=1)).astype(np.uint8)
+    for i in range(len(factors)):
+        one = slice(i, i + 1)
+        right, up = (x[None, None, :] - cx[one]) / size[one], (y[None, :, None] - cy[one]) / size[one]
+        _, _, coverage = _outlined(factors[one], turns[one], right, up, resolution)
+        images[i] = np.where(coverage[0, :, :, None] >= 0.5, palette[int(factors[i, 0])], 0)
+    return images
+
+
+def recoloured(low: float, high: float) -> Callable[[np.ndarray, np.ndarray, int, int], np.ndarray]:
+    """A painter of the same objects with their hues, in [0, 1), squeezed into [low, high); the background stays."""
+
+    def paint(factors, turns, resolution, channels):
+        factors = factors.copy()
+        factors[:, 1] = _F(low) + _F(high - low) * factors[:, 1]
+        return _render(factors, turns, resolution, channels)
+
+    return paint
+
+
 def source(request: Request, *, size: int | None = None) -> StreamSource:
     """Shaded objects, 64x64 RGB by default; the label is the class.
 
@@ -75,10 +145,8 @@ def source(request: Request, *, size: int | None = None) -> StreamSource:
 
     def draw(start, n):
         factors = _factors(key, start, n)
-        rotation = tf.pad(factors[:, 7], [[0, -tf.shape(factors)[0] % 16]])  # whole packets, see toys.py
-        turns = tf.stack([tf.cos(rotation), tf.sin(rotation)], axis=1)[:n]
         render = functools.partial(_render, resolution=resolution, channels=channels)
-        images = tf.numpy_function(render, [factors, turns], tf.uint8, stateful=False)
+        images = tf.numpy_function(render, [factors, _turns(factors, n)], tf.uint8, stateful=False)
         return images, tf.cast(factors[:, 0], tf.int32)
 
     def details(start, n):
@@ -112,6 +180,12 @@ def _factors(key: int, start, n) -> tf.Tensor:
     return tf.concat([kind, rest[:, :3], middle, rest[:, 5:]], axis=1)
 
 
+def _turns(factors: tf.Tensor, n) -> tf.Tensor:
+    """Cosines and sines of the rotations, float32 (n, 2)."""
+    rotation = tf.pad(factors[:, 7], [[0, -tf.shape(factors)[0] % 16]])  # whole packets, see toys.py
+    return tf.stack([tf.cos(rotation), tf.sin(rotation)], axis=1)[:n]
+
+
 def _render(factors: np.ndarray, turns: np.ndarray, resolution: int, channels: int) -> np.ndarray:
     """uint8 (n, resolution, resolution, channels), by NumPy, whose passes over pixels are quicker.
 
@@ -143,9 +217,7 @@ def _paint(
     factors: np.ndarray, turns: np.ndarray, side: int, channels: int, window: bool
 ) -> list[np.ndarray]:
     """One plane (n, side, side) in [0, 1] a channel; `window`: n is 1, and the object needs only a part."""
-    kind = factors[:, 0].astype(np.int64)[:, None, None]
     cx, cy, size = (factors[:, i, None, None] for i in (4, 5, 6))
-    cos, sin = (turns[:, i, None, None] for i in (0, 1))
     colour, background = (_colours(factors[:, columns], channels) for columns in (slice(1, 4), slice(8, 11)))
     x, y = pixel_centres(side)
 
@@ -164,6 +236,32 @@ def _paint(
         down = across = slice(None)
     right, up = right[:, :, across], up[:, down]
 
+    rho, radius, coverage = _outlined(factors, turns, right, up, side)
+
+    # A dome over the outline, lit by one distant light (Lambert), with a highlight.
+    height = np.sqrt(np.maximum(_F(1) - np.square(rho / radius), _F(0)))
+    slope = (_LIGHT[0] * right + _LIGHT[1] * up) / np.maximum(radius, rho)
+    light = np.maximum(slope + _LIGHT[2] * height, _F(0))
+    shine = coverage * (_F(0.35) * np.square(np.square(np.square(np.square(light)))))
+    front = coverage * (_F(0.3) + _F(0.75) * light)
+    behind = _F(1) - coverage
+    for plane, shade in zip(planes, colour, strict=True):
+        part = plane[:, down, across]
+        part[...] = np.minimum(part * behind + front * shade + shine, _F(1))
+    return planes
+
+
+def _outlined(
+    factors: np.ndarray, turns: np.ndarray, right: np.ndarray, up: np.ndarray, side: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distance from the middle, the outline's there, and how much of the pixel the object covers, in [0, 1].
+
+    `right` and `up`, in units of the object's size, broadcast to (n, height, width); so do the results.
+    """
+    kind = factors[:, 0].astype(np.int64)[:, None, None]
+    size = factors[:, 6, None, None]
+    cos, sin = (turns[:, i, None, None] for i in (0, 1))
+
     # The object in its own coordinates: middle at 0, upright, radius 1. Directions go from 0, below,
     # anticlockwise to 4.
     u, v = cos * right + sin * up, cos * up - sin * right
@@ -177,18 +275,7 @@ def _paint(
     from_hole = np.sqrt(np.square(u - hole_x) + np.square(v - hole_y)) - hole_radius
     inside = np.minimum((radius - rho) * flatnesses.take(step), from_hole)
     coverage = np.clip(_F(0.5) + inside * (size * _F(side / 2)), _F(0), _F(1))
-
-    # A dome over the outline, lit by one distant light (Lambert), with a highlight.
-    height = np.sqrt(np.maximum(_F(1) - np.square(rho / radius), _F(0)))
-    slope = (_LIGHT[0] * right + _LIGHT[1] * up) / np.maximum(radius, rho)
-    light = np.maximum(slope + _LIGHT[2] * height, _F(0))
-    shine = coverage * (_F(0.35) * np.square(np.square(np.square(np.square(light)))))
-    front = coverage * (_F(0.3) + _F(0.75) * light)
-    behind = _F(1) - coverage
-    for plane, shade in zip(planes, colour, strict=True):
-        part = plane[:, down, across]
-        part[...] = np.minimum(part * behind + front * shade + shine, _F(1))
-    return planes
+    return rho, radius, coverage
 
 
 def _colours(hsv: np.ndarray, channels: int) -> list[np.ndarray]:

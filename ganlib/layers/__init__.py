@@ -1,12 +1,20 @@
 """Building blocks of the networks, one idea a file."""
 
 from ganlib.layers.batch_normalization import BatchNormalization
-from ganlib.layers.dropout import Dropout
+from ganlib.layers.conditional_batch_normalization import (
+    ConditionalBatchNormalization,
+    SpectralConditionalBatchNormalization,
+    VectorConditionalBatchNormalization,
+)
+from ganlib.layers.dropout import Dropout, NoiseDropout
 from ganlib.layers.instance_normalization import InstanceNormalization
 from ganlib.layers.layer_normalization import LayerNormalization
 from ganlib.layers.log_sum_exp import LogSumExp
 from ganlib.layers.maxout import Maxout
 from ganlib.layers.minibatch_discrimination import MinibatchDiscrimination
+from ganlib.layers.projection import Projection, SpectralProjection
+from ganlib.layers.reflection_padding import ReflectionPadding2D
+from ganlib.layers.self_attention import SelfAttention, SpectralSelfAttention
 from ganlib.layers.spectral_normalization import (
     SpectralConv2D,
     SpectralConv2DTranspose,
@@ -21,6 +29,7 @@ from ganlib.layers.virtual_batch_normalization import (
 
 __all__ = [
     "BatchNormalization",
+    "ConditionalBatchNormalization",
     "DropReference",
     "Dropout",
     "InstanceNormalization",
@@ -28,10 +37,18 @@ __all__ = [
     "LogSumExp",
     "Maxout",
     "MinibatchDiscrimination",
+    "NoiseDropout",
     "PrependReference",
+    "Projection",
+    "ReflectionPadding2D",
+    "SelfAttention",
+    "SpectralConditionalBatchNormalization",
     "SpectralConv2D",
     "SpectralConv2DTranspose",
     "SpectralDense",
     "SpectralEmbedding",
+    "SpectralProjection",
+    "SpectralSelfAttention",
+    "VectorConditionalBatchNormalization",
     "VirtualBatchNormalization",
 ]

@@ -28,3 +28,18 @@ class Dropout(keras.layers.Dropout):
         drops = round(self.rate * 2**16)
         keep = self.streams.keep(self.purpose, [batch, *inputs.shape[1:]], drops)
         return tf.where(keep, inputs * (1.0 / (1.0 - drops / 2**16)), tf.zeros_like(inputs))
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class NoiseDropout(Dropout):
+    """Dropout that is on at inference too: the noise of a translator that is given no latents.
+
+    Isola et al. 2017 (arXiv:1611.07004, section 2.1): "at both training and test time". `training` is ignored.
+
+    Args:
+        rate: Fraction dropped, in [0, 1).
+    """
+
+    def call(self, inputs, training=True):
+        """Inputs of any shape (batch, ...) -> the same shape."""
+        return super().call(inputs, training=True)

@@ -17,17 +17,19 @@ class InstanceNormalization(keras.layers.Layer):
     Args:
         affine: Learn a scale and an offset a channel; CycleGAN's and pix2pix's authors use none.
         epsilon: Added to the variance.
+        gamma_initializer: Of the scales.
 
     Raises:
         InputError: epsilon is not above 0, or the inputs have no positions.
     """
 
-    def __init__(self, affine: bool = False, epsilon: float = 1e-5, **kwargs):
+    def __init__(self, affine: bool = False, epsilon: float = 1e-5, gamma_initializer="ones", **kwargs):
         super().__init__(**kwargs)
         if not epsilon > 0:
             raise InputError(f"epsilon={epsilon!r} is out of range: give a number above 0, for example 1e-5")
         self.affine = affine
         self.epsilon = epsilon
+        self.gamma_initializer = keras.initializers.get(gamma_initializer)
 
     def build(self, input_shape):
         """Make scale and offset, if they are learned, for inputs of `input_shape` (batch, ..., channels)."""
@@ -36,7 +38,9 @@ class InstanceNormalization(keras.layers.Layer):
                 f"InstanceNormalization got inputs of shape {tuple(input_shape)}: give (batch, height, width, channels)"
             )
         if self.affine:
-            self.gamma = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="gamma")
+            self.gamma = self.add_weight(
+                shape=(input_shape[-1],), initializer=self.gamma_initializer, name="gamma"
+            )
             self.beta = self.add_weight(shape=(input_shape[-1],), initializer="zeros", name="beta")
 
     def call(self, inputs):
@@ -53,7 +57,13 @@ class InstanceNormalization(keras.layers.Layer):
 
     def get_config(self):
         """The constructor's arguments."""
-        return {**super().get_config(), "affine": self.affine, "epsilon": self.epsilon}
+        gamma = keras.initializers.serialize(self.gamma_initializer)
+        return {
+            **super().get_config(),
+            "affine": self.affine,
+            "epsilon": self.epsilon,
+            "gamma_initializer": gamma,
+        }
 
 
 def standardized(x: tf.Tensor, axes: list[int], epsilon: float) -> tf.Tensor:

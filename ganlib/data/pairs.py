@@ -1,0 +1,449 @@
+"""Data of translators: (source, target) pairs of images, and two domains of images without pairs.
+
+| name | source | target |
+|---|---|---|
+| edges_to_fashion | edges of clothes, by Canny | Fashion-MNIST |
+| segmentation_to_shapes | one flat colour a class | the shaded object (shapes.py) |
+| warm_to_cool | objects from red to yellow | the same objects from cyan to blue |
+| folder:PATH | pix2pix's layout: the left half of each file | the right half |
+
+`unpaired` has the same names, each with the sources of one half of the scenes and the targets of the other, and
+
+| name | domain A | domain B |
+|---|---|---|
+| folder:PATH | CycleGAN's layout: PATH/trainA | PATH/trainB |
+| tfds:cycle_gan/NAME | trainA | trainB |
+
+Streams are functions of seed and position, augmentation included, as those of `load` are.
+"""
+
+import dataclasses
+import difflib
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ganlib import randomness
+from ganlib.data import fashion_mnist, folder, shapes, tfds
+from ganlib.data.edges import canny
+from ganlib.data.pipeline import _GROUP, BatchedDataset, _Batches, _Described, _rendered
+from ganlib.data.resize import with_channels
+from ganlib.data.sources import (
+    LARGEST,
+    SMALLEST,
+    ArraySource,
+    Request,
+    Source,
+    StreamSource,
+    array_source,
+    integer,
+    one_of,
+)
+from ganlib.errors import DataError, InputError
+
+_LARGER = 286 / 256  # pix2pix's jitter: to 286x286, and a random 256x256 of that
+
+
+def edges_to_fashion(request: Request) -> ArraySource:
+    """Edges and clothes, 28x28 grey by default; edges are found at the resolution asked for."""
+    plain = fashion_mnist.source(dataclasses.replace(request, channels=1))
+    edges = _fashion_edges(request.split, request.resolution, request.full)
+    channels = request.channels or 1
+    both = [with_channels(images, channels) for images in (edges, plain.examples)]
+    return array_source(request, np.concatenate(both, axis=-1), plain.labels, plain.class_names)
+
+
+@functools.lru_cache(maxsize=4)
+def _fashion_edges(split: str, resolution: int | None, full: bool) -> np.ndarray:
+    request = Request("fashion_mnist", split, resolution, 1, 0, full)
+    return canny(fashion_mnist.source(request).examples[..., 0])[..., None]
+
+
+def segmentation_to_shapes(request: Request, *, size: int | None = None) -> StreamSource:
+    """Which class is where, and a picture of it in any colour; 64x64 RGB by default."""
+    return shapes.paired_source(request, shapes.segmentation, shapes.shaded, size)
+
+
+def warm_to_cool(request: Request, *, size: int | None = None) -> StreamSource:
+    """Objects with hues from red to yellow, and the same with hues half a turn on; 64x64 RGB by default."""
+    if request.channels == 1:
+        raise InputError("channels=1: warm and cool colours are the same in grey; use channels=3")
+    return shapes.paired_source(request, shapes.recoloured(0, 1 / 6), shapes.recoloured(1 / 2, 2 / 3), size)
+
+
+_SOURCES: dict[str, tuple[Callable[..., Source], str]] = {
+    "edges_to_fashion": (edges_to_fashion, "edges -> 28x28 grey clothes; 10,000 ship with ganlib"),
+    "segmentation_to_shapes": (
+        segmentation_to_shapes,
+        "class maps -> coloured shaded objects, at any resolution",
+    ),
+    "warm_to_cool": (warm_to_cool, "red to yellow objects -> cyan to blue ones, at any resolution"),
+}
+
+
+class PairDataset(_Described):
+    """Pairs of images in [-1, 1], one by one: a tf.data.Dataset with attributes and a seekable `batch`.
+
+    Elements are (source, target), both float32 (height, width, channels). `shape`, `channels` and so on are the
+    target's. Made by `ganlib.data.paired` and `ganlib.data.unpaired`.
+    """
+
+    def __init__(self, maker: "_PairBatches", described: Source):
+        self._maker = maker
+        single = maker.dataset(_GROUP, drop_remainder=False, start=0).unbatch()
+        length = tf.data.INFINITE_CARDINALITY if maker.length is None else maker.length
+        super().__init__(
+            single.apply(tf.data.experimental.assert_cardinality(length)), described, labels=False
+        )
+
+    @property
+    def source_shape(self) -> tuple[int, ...]:
+        """Of a source image: (height, width, channels)."""
+        return self._maker.shapes[0]
+
+    @property
+    def paired(self) -> bool:
+        """Whether a source and its target belong together."""
+        return self._maker.second is None
+
+    def batch(self, batch_size: int, drop_remainder: bool | None = None) -> BatchedDataset:
+        """Batches of `batch_size` pairs, as `ImageDataset.batch` makes them of images.
+
+        Raises:
+            InputError: `batch_size` is not a positive integer.
+            DataError: no batch would be full.
+        """
+        batch_size = integer("batch_size", batch_size, 1)
+        if drop_remainder is None:
+            drop_remainder = self._maker.repeat or self.split.startswith("train")
+        length = self._maker.length
+        if drop_remainder and length is not None and length < batch_size:
+            raise DataError(
+                f"{self.name!r} ({self.split}) has {length} pairs, not one full batch of {batch_size}: "
+                "choose a smaller batch_size, repeat=True or drop_remainder=False"
+            )
+        return BatchedDataset(self._maker, self._source, batch_size, drop_remainder)
+
+    def to_numpy(self, n: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """The first `n` sources and targets in their own order, neither shuffled nor augmented.
+
+        Args:
+            n: how many; all of them by default.
+
+        Raises:
+            InputError: there is no end and `n` is not given, or there are fewer.
+        """
+        groups = self._maker.in_order().dataset(_GROUP, drop_remainder=False, start=0)
+        n = self._count(n)
+        sources, targets = zip(*groups.take(-(-n // _GROUP)).as_numpy_iterator(), strict=True)
+        return np.concatenate(sources)[:n], np.concatenate(targets)[:n]
+
+    def class_labels(self, n: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Classes, int32 (n,), of the first `n` sources and targets, in the order of `to_numpy`.
+
+        Raises:
+            DataError: the images have no labels.
+        """
+        if self.num_classes is None:
+            raise DataError(f"{self.name!r} has no labels")
+        n = self._count(n)
+        makers = [self._maker, self._maker.second or self._maker]
+        return tuple(_labels(maker.source, n) for maker in makers)
+
+    def _count(self, n: int | None) -> int:
+        if n is None and self.size is None:
+            raise InputError(f"{self.name!r} is infinite: say how many pairs, n")
+        return integer("n", self.size if n is None else n, 1, self.size)
+
+
+class _PairBatches(_Batches):
+    """Makes batches of pairs at any position.
+
+    Args:
+        first: of pairs, with the channels of the target behind those of the source; or of domain A.
+        second: of domain B; None: pairs.
+        source_channels: where the channels of a pair are divided.
+        shuffle: as in `load`.
+        repeat: as in `load`.
+        mirror: whether half of the pairs are mirrored left to right.
+        jitter: whether pairs are enlarged and cropped at random.
+    """
+
+    def __init__(
+        self,
+        first: Source,
+        second: Source | None,
+        source_channels: int,
+        *,
+        shuffle: bool,
+        repeat: bool,
+        mirror: bool,
+        jitter: bool,
+    ):
+        in_memory = [
+            _rendered(s) if isinstance(s, StreamSource) and s.size is not None and (shuffle or repeat) else s
+            for s in (first, second)
+        ]
+        super().__init__(in_memory[0], False, shuffle, repeat)
+        self.second = None if second is None else _Batches(in_memory[1], False, shuffle, repeat)
+        self.mirror, self.jitter = mirror, jitter
+        height, width, channels = first.shape
+        self.source_channels = source_channels
+        target = channels - source_channels if second is None else second.shape[-1]
+        self.shapes = [(height, width, source_channels), (height, width, target)]
+        if self.second is not None and self.length is not None:
+            self.length = min(self.length, self.second.length)
+
+    def in_order(self):
+        """The same pairs, one pass, neither shuffled nor augmented."""
+        other = super().in_order()
+        other.mirror = other.jitter = False
+        if other.second is not None:
+            other.second = other.second.in_order()
+            if other.length is not None:
+                other.length = min(other.length, other.second.length)
+        return other
+
+    def make(self, first, n):
+        """Sources and targets at positions `first` ... `first + n - 1`."""
+        # pairs are augmented while they are one image
+        images = self._augmented(super().make(first, n), first, n, "a")
+        if self.second is None:
+            return images[..., : self.source_channels], images[..., self.source_channels :]
+        return images, self._augmented(self.second.make(first, n), first, n, "b")
+
+    def _augmented(self, images, first, n, which):
+        if not (self.mirror or self.jitter):
+            return images
+        key = randomness.key_of(self.source.seed, f"augmentation/{self.source.split}/{which}")
+        u = randomness.uniform(key, 0, first, (n, 3))
+        side = images.shape[1]
+        if self.jitter:
+            larger = max(side + 1, round(side * _LARGER))
+            # bilinear never leaves the range of the pixels, so images stay in [-1, 1]
+            images = tf.image.resize(images, [larger, larger])
+            for axis in (1, 2):
+                offset = tf.cast(tf.floor(u[:, axis] * (larger - side + 1)), tf.int32)
+                lines = offset[:, None] + tf.range(side)
+                images = tf.gather(images, lines, axis=axis, batch_dims=1)
+        if self.mirror:
+            images = tf.where(u[:, :1, None, None] < 0.5, tf.reverse(images, [2]), images)
+        return images
+
+
+def paired(
+    name: str,
+    split: str = "train",
+    resolution: int | None = None,
+    *,
+    seed: int = 0,
+    shuffle: bool | None = None,
+    repeat: bool | None = None,
+    full: bool = False,
+    channels: int | None = None,
+    mirror: bool = False,
+    jitter: bool = False,
+    reverse: bool = False,
+    **options: Any,
+) -> PairDataset:
+    """Pairs (source, target) by name, row by row of the same scene.
+
+    Args:
+        name: one of `pair_names()`.
+        split: "train" or "test"; for folders the name of the sub-folder: "train", "val", "test".
+        resolution: height and width of both, 4 to 1024; by default the source's own.
+        seed: of the order, the augmentation, and the content of what is rendered.
+        shuffle: a new permutation in every epoch; by default for the train split only.
+        repeat: go on for ever; by default for the train split only. What is rendered without end always does.
+        full: all images of Fashion-MNIST.
+        channels: of both images, 1 grey or 3 RGB; by default the source's own.
+        mirror: mirror both images of half of the pairs, anew in each epoch.
+        jitter: enlarge both images by 286/256 and cut a random square out of them, as pix2pix does (section 6.2).
+        reverse: from the target to the source.
+        **options: rendered pairs: size, how many scenes there are.
+
+    Raises:
+        InputError: an argument is not what it should be.
+        DataError: the data is not here or broken.
+    """
+    request = _request(name, split, resolution, channels, seed, full)
+    build = _builder(name, options, {"folder": folder.paired_source})
+    pairs = build(request, **options)
+    width = pairs.shape[-1] // 2
+    if reverse:
+        pairs = _exchanged(pairs, width)
+    return _dataset(pairs, None, width, request, shuffle, repeat, mirror, jitter)
+
+
+def unpaired(
+    name: str,
+    split: str = "train",
+    resolution: int | None = None,
+    *,
+    seed: int = 0,
+    shuffle: bool | None = None,
+    repeat: bool | None = None,
+    full: bool = False,
+    channels: int | None = None,
+    mirror: bool = False,
+    jitter: bool = False,
+    **options: Any,
+) -> PairDataset:
+    """Images of two domains, (a, b), side by side without a relation: each in an order of its own.
+
+    Of data made of pairs, domain A has the sources of one half of the scenes and B the targets of the other half. Where
+    domains differ in size an epoch of each has its own length; without repetition the shorter one ends both.
+
+    Args:
+        name: one of `pair_names()`, or tfds:cycle_gan/NAME.
+        split: "train" or "test".
+        resolution: as in `paired`.
+        seed: as in `paired`.
+        shuffle: as in `paired`.
+        repeat: as in `paired`.
+        full: as in `paired`.
+        channels: as in `paired`; for folders RGB by default.
+        mirror: mirror half of the images of each domain.
+        jitter: as in `paired`, each image by itself.
+        **options: as in `paired`.
+
+    Raises:
+        InputError: an argument is not what it should be.
+        DataError: the data is not here or broken.
+    """
+    request = _request(name, split, resolution, channels, seed, full)
+    domains = {"folder": folder.domain_source, "tfds": _tfds_domain}
+    build = _builder(name, options, domains)
+    prefix = name.partition(":")[0]
+    if prefix in domains:
+        rgb = dataclasses.replace(request, channels=channels or 3)
+        first, second = (build(rgb, domain=domain, **options) for domain in "AB")
+        if first.shape != second.shape:
+            raise DataError(
+                f"the domains of {name!r} have {first.shape} and {second.shape} images: give resolution="
+            )
+    else:
+        first, second = _halves(build, request, options)
+    second = dataclasses.replace(second, split=f"{second.split}, domain B")  # an order of its own
+    return _dataset(first, second, first.shape[-1], request, shuffle, repeat, mirror, jitter)
+
+
+def pair_names() -> dict[str, str]:
+    """What `paired` and `unpaired` know: name -> one line of description."""
+    return {name: text for name, (_, text) in _SOURCES.items()} | {
+        "folder:PATH": "your own: side-by-side pairs in train, val, test; or domains in trainA, trainB, testA, testB",
+        "tfds:cycle_gan/NAME": "unpaired domains of TensorFlow Datasets, such as horse2zebra (optional extra: tfds)",
+    }
+
+
+def _request(name, split, resolution, channels, seed, full) -> Request:
+    one_of("channels", channels, (None, 1, 3))
+    if resolution is not None:
+        resolution = integer("resolution", resolution, SMALLEST, LARGEST)
+    if not isinstance(split, str):
+        raise InputError(f"split={split!r} is not text: give 'train' or 'test'")
+    if full and name != "edges_to_fashion":
+        raise InputError(f"full=True is for 'edges_to_fashion' only, {name!r} is always whole: leave it out")
+    return Request(name, split, resolution, channels, integer("seed", seed, 0), bool(full))
+
+
+def _builder(name: str, options: dict[str, Any], prefixes: dict[str, Callable]) -> Callable[..., Source]:
+    """The function that builds `name` from a request and the options."""
+    if not isinstance(name, str):
+        raise InputError(f"name={name!r} is not text: give one of {', '.join(pair_names())}")
+    prefix, colon, rest = name.partition(":")
+    if colon and prefix in prefixes:
+        if not rest:
+            raise InputError(f"{name!r} lacks what follows the colon: give {prefix}:PATH")
+        if options:
+            raise InputError(f"{name!r} has no option {next(iter(options))!r}")
+        return functools.partial(prefixes[prefix], rest)
+    if name not in _SOURCES:
+        close = difflib.get_close_matches(name.lower().replace("-", "_"), _SOURCES, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"give one of {', '.join(pair_names())}"
+        raise InputError(f"no pairs are called {name!r}: {hint}")
+    build = _SOURCES[name][0]
+    known = [p.name for p in inspect.signature(build).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    for option in options:
+        if option not in known:
+            raise InputError(
+                f"{name!r} has no option {option!r}: it has {', '.join(known) or 'none of its own'}"
+            )
+    return build
+
+
+def _tfds_domain(name: str, request: Request, *, domain: str) -> ArraySource:
+    return tfds.source(name, dataclasses.replace(request, split=f"{request.split}{domain}"))
+
+
+def _halves(build: Callable[..., Source], request: Request, options: dict[str, Any]) -> tuple[Source, Source]:
+    """Sources and targets of different scenes."""
+    pairs = build(request, **options)
+    width = pairs.shape[-1] // 2
+    if isinstance(pairs, ArraySource):
+        return _part(pairs, slice(None, width), slice(0, None, 2)), _part(
+            pairs, slice(width, None), slice(1, None, 2)
+        )
+    other = randomness.key_of(request.seed, "scenes of domain B") % 2**31
+    others = build(dataclasses.replace(request, seed=other), **options)
+    return _part(pairs, slice(None, width)), _part(others, slice(width, None))
+
+
+def _part(pairs: Source, channels: slice, rows: slice = slice(None)) -> Source:
+    """Some channels, and of arrays some rows."""
+    if isinstance(pairs, ArraySource):
+        examples = np.ascontiguousarray(pairs.examples[rows, ..., channels])
+        labels = None if pairs.labels is None else pairs.labels[rows]
+        return dataclasses.replace(
+            pairs, examples=examples, labels=labels, shape=examples.shape[1:], size=len(examples)
+        )
+
+    def draw(start, n):
+        images, labels = pairs.draw(start, n)
+        return images[..., channels], labels
+
+    width = len(range(*channels.indices(pairs.shape[-1])))
+    return dataclasses.replace(pairs, draw=draw, shape=(*pairs.shape[:-1], width))
+
+
+def _exchanged(pairs: Source, width: int) -> Source:
+    """Targets before sources."""
+    if isinstance(pairs, ArraySource):
+        return dataclasses.replace(pairs, examples=np.roll(pairs.examples, width, axis=-1))
+
+    def draw(start, n):
+        images, labels = pairs.draw(start, n)
+        return tf.roll(images, width, axis=-1), labels
+
+    return dataclasses.replace(pairs, draw=draw)
+
+
+def _labels(source: Source, n: int) -> np.ndarray:
+    if isinstance(source, ArraySource):
+        return source.labels[:n]
+    return source.draw(tf.constant(0, tf.int64), n)[1].numpy()
+
+
+def _dataset(first, second, width, request, shuffle, repeat, mirror, jitter) -> PairDataset:
+    flags = {"shuffle": shuffle, "repeat": repeat, "mirror": mirror, "jitter": jitter}
+    for flag, value in flags.items():
+        if not any(value is choice for choice in (True, False, None)):
+            raise InputError(f"{flag}={value!r} is not known: give True or False")
+    train = request.split == "train"
+    flags |= {name: train for name in ("shuffle", "repeat") if flags[name] is None}
+    maker = _PairBatches(first, second, width, **flags)
+    sizes = [source.size for source in (first, second) if source is not None and source.size is not None]
+    described = Source(
+        name=request.name,
+        split=request.split,
+        shape=maker.shapes[1],
+        num_classes=first.num_classes,
+        class_names=first.class_names,
+        size=min(sizes, default=None),
+        seed=request.seed,
+    )
+    return PairDataset(maker, described)

@@ -1,0 +1,333 @@
+"""SAGAN: self-attention generative adversarial networks.
+
+Zhang, Goodfellow, Metaxas, Odena. ICML 2019, arXiv:1805.08318.
+Networks: projection GAN's ResNets for 128x128, with one self-attention layer in each (section 3; at 32x32, the best of
+table 1 by its code's default) and spectral normalisation in both (section 4.1), of every weight but those of batch
+norm. Recipe: section 4.2 and experiments: hinge loss, two time scales (Adam, 1e-4 for G and 4e-4 for D, beta1 0 and
+beta2 0.9) with one D step a G step, batch 256. Parts are placed as in the official code (brain-research/
+self-attention-gan, commit 7a8590e, `generator_test`, `discriminator_test`): G has 42,078,852 parameters for 1000
+classes, D 39,463,618. D's blocks have the output's channels inside, not the input's as in projection GAN. The averaged
+generator's decay, 0.999, is that of its evaluation.
+
+`SAGAN32` follows mimicry (kwotsin/mimicry, commit a7fda06) at 32x32, for which the paper has no networks: constant
+width, attention at 16x16 in G and 8x8 in D. 10 classes: 4,386,308 + 1,075,586 parameters.
+`PlainGeneratorSAGAN` leaves spectral normalisation out of G: the paper's "SN on D" of figure 4.
+
+Differs from the official code: batch norm's momentum is 0.9 there where theirs is 0.999 (a shorter run needs a shorter
+memory); spectral vectors of D move in the pass over generated images too; generated images have the labels of the real
+batch. Differs from mimicry: nearest neighbours where it doubles bilinearly, and TTUR as in the paper.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar, NamedTuple
+
+import keras
+import numpy as np
+from keras import layers
+
+from ganlib.conditional import ConditionalGAN
+from ganlib.errors import InputError
+from ganlib.gan import require_positive_integers
+from ganlib.layers import (
+    BatchNormalization,
+    ConditionalBatchNormalization,
+    SelfAttention,
+    SpectralDense,
+    SpectralProjection,
+    SpectralSelfAttention,
+)
+from ganlib.layers.conditional_residual import conditional_residual_up
+from ganlib.layers.residual import (
+    Convolution,
+    plain,
+    residual_down,
+    residual_first,
+    residual_same,
+    spectral,
+)
+from ganlib.layers.self_attention import attention_maps
+from ganlib.models.dcgan import smallest_size
+from ganlib.models.projection_gan import constant_widths, doubling_widths
+from ganlib.models.sngan import GlobalSumPooling2D
+from ganlib.randomness import seeded
+
+
+class Kinds(NamedTuple):
+    """Factories of the layers that have weights."""
+
+    convolution: Convolution
+    dense: Callable[[int], layers.Layer]
+    attention: Callable[[], layers.Layer]
+
+
+SPECTRAL = Kinds(spectral, SpectralDense, SpectralSelfAttention)
+PLAIN = Kinds(plain, layers.Dense, SelfAttention)
+
+
+def generator(
+    resolution: int,
+    channels: int,
+    num_classes: int,
+    latent_dim: int,
+    widths: Sequence[int],
+    attention: int | None,
+    kinds: Kinds = SPECTRAL,
+) -> keras.Model:
+    """[z (batch, latent_dim), labels (batch,)] -> image (batch, resolution, resolution, channels) in [-1, 1].
+
+    Args:
+        resolution: Of the images.
+        channels: Of the images.
+        num_classes: Rows of each conditional batch norm.
+        latent_dim: Of z.
+        widths: Channels at the smallest resolution, and of each block from there.
+        attention: Height of the feature map with attention, after its block; None: no attention.
+        kinds: With spectral normalisation, or without.
+    """
+    size, _ = smallest_size(resolution)
+    z = keras.Input((latent_dim,), name="latents")
+    labels = keras.Input((), dtype="int32", name="labels")
+    x = layers.Reshape((size, size, widths[0]))(kinds.dense(size * size * widths[0])(z))
+    for width in widths[1:]:
+        x = conditional_residual_up(
+            x, labels, width, kinds.convolution, lambda: ConditionalBatchNormalization(num_classes)
+        )
+        x = kinds.attention()(x) if x.shape[1] == attention else x
+    x = layers.ReLU()(BatchNormalization(momentum=0.9, epsilon=1e-5)(x))
+    x = kinds.convolution(channels, 3, kernel_initializer="glorot_uniform")(x)
+    return keras.Model([z, labels], layers.Activation("tanh")(x), name="generator")
+
+
+def discriminator(
+    resolution: int,
+    channels: int,
+    num_classes: int,
+    halving: Sequence[int],
+    same: Sequence[int],
+    attention: int | None,
+) -> keras.Model:
+    """[image (batch, resolution, resolution, channels), labels (batch,)] -> logit (batch, 1).
+
+    Args:
+        resolution: Of the images.
+        channels: Of the images.
+        num_classes: Rows of the projection.
+        halving: Channels of the blocks that halve the resolution, from the image on.
+        same: Channels of the blocks after them.
+        attention: Height of the feature map with attention, after its halving; None: no attention.
+    """
+    image = keras.Input((resolution, resolution, channels), name="image")
+    labels = keras.Input((), dtype="int32", name="labels")
+    attended = lambda x: SpectralSelfAttention()(x) if x.shape[1] == attention else x  # noqa: E731
+    x = attended(residual_first(image, halving[0], spectral))
+    for width in halving[1:]:
+        x = attended(residual_down(x, width, spectral, hidden_channels=width))
+    for width in same:
+        x = residual_same(x, width, spectral, hidden_channels=width)
+    features = GlobalSumPooling2D()(layers.ReLU()(x))
+    logit = layers.Add()([SpectralDense(1)(features), SpectralProjection(num_classes)([features, labels])])
+    return keras.Model([image, labels], logit, name="discriminator")
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class SAGAN(ConditionalGAN):
+    """ResNets in which each position can look at all others.
+
+    Args:
+        resolution: Height and width of the images: 4, 5, 6 or 7 times a power of two, at least 16.
+        channels: 1 for grey, 3 for colour.
+        num_classes: How many classes the labels have.
+        latent_dim: Dimension of z.
+        base_channels: Channels next to the image, in both networks; a multiple of 8, where there is attention.
+        attention: Height of the feature maps with attention, in both networks; None: no attention.
+        n_critic: D updates for each G update.
+        learning_rate: Of G's Adam.
+        discriminator_learning_rate: Of D's.
+        ema_decay: Of the averaged generator; None for none.
+        batch_size: Real images a D update.
+        seed: Seed of the run.
+    """
+
+    title = "Self-Attention Generative Adversarial Networks"
+    authors = "Zhang, Goodfellow, Metaxas, Odena"
+    year = 2019
+    arxiv = "1805.08318"
+    presets: ClassVar = {
+        "smoke": {
+            "description": "16x16 grey, 10 classes, 8 channels, attention at 8x8: seconds, for tests",
+            "arguments": {
+                "resolution": 16, "channels": 1, "num_classes": 10, "latent_dim": 8, "base_channels": 8, "attention": 8,
+                "batch_size": 8, "ema_decay": 0.9,
+            },
+        },
+        "laptop": {
+            "description": "32x32 grey, 10 classes, 16 channels, attention at 16x16: minutes on two CPU cores",
+            "arguments": {
+                "resolution": 32, "channels": 1, "num_classes": 10, "latent_dim": 64, "base_channels": 16,
+                "attention": 16, "learning_rate": 5e-4, "discriminator_learning_rate": 2e-3, "ema_decay": 0.995,
+                "batch_size": 64,
+            },
+        },
+        "colab": {
+            "description": "64x64 colour, 10 classes, 32 channels, attention at 32x32, for a GPU",
+            "arguments": {"resolution": 64, "num_classes": 10, "base_channels": 32, "batch_size": 64},
+        },
+        "imagenet_128": {
+            "description": "the paper's pair: 128x128, 1000 classes, 64 channels, attention at 32x32", "arguments": {},
+        },
+    }  # fmt: skip
+
+    def __init__(
+        self,
+        resolution: int = 128,
+        channels: int = 3,
+        num_classes: int = 1000,
+        latent_dim: int = 128,
+        base_channels: int = 64,
+        attention: int | None = 32,
+        n_critic: int = 1,
+        learning_rate: float = 1e-4,
+        discriminator_learning_rate: float = 4e-4,
+        ema_decay: float | None = 0.999,
+        batch_size: int = 256,
+        seed: int = 0,
+    ):
+        require_positive_integers(
+            resolution=resolution,
+            channels=channels,
+            num_classes=num_classes,
+            latent_dim=latent_dim,
+            base_channels=base_channels,
+        )
+        for name, rate in (
+            ("learning_rate", learning_rate),
+            ("discriminator_learning_rate", discriminator_learning_rate),
+        ):
+            if not rate > 0:
+                raise InputError(f"{name}={rate!r} is out of range: give a number above 0, like 1e-4")
+        with seeded(seed):
+            super().__init__(
+                *self.make_networks(resolution, channels, num_classes, latent_dim, base_channels, attention),
+                num_classes=num_classes,
+                loss="hinge",
+                n_critic=n_critic,
+                ema_decay=ema_decay,
+                generator_optimizer=_adam(learning_rate),
+                discriminator_optimizer=_adam(discriminator_learning_rate),
+                batch_size=batch_size,
+                seed=seed,
+            )
+
+    @classmethod
+    def make_networks(
+        cls,
+        resolution: int,
+        channels: int,
+        num_classes: int,
+        latent_dim: int,
+        base_channels: int,
+        attention: int | None,
+    ) -> tuple[keras.Model, keras.Model]:
+        """G and D."""
+        g_widths, halving, same = doubling_widths(resolution, base_channels)
+        places = [resolution // 2**i for i in range(1, len(halving))]
+        if attention is not None and attention not in places:
+            raise InputError(
+                f"attention={attention!r}: with resolution={resolution} choose one of "
+                f"{', '.join(map(str, places)) or 'no resolution'}, or None for no attention"
+            )
+        return (
+            generator(
+                resolution, channels, num_classes, latent_dim, g_widths, attention, cls.generator_kinds
+            ),
+            discriminator(resolution, channels, num_classes, halving, same, attention),
+        )
+
+    generator_kinds: ClassVar[Kinds] = SPECTRAL
+
+    def attention_maps(
+        self, n: int, labels: int | Sequence[int] | None = None, seed: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Samples of the averaged generator, and where its attention layer looked while it made them.
+
+        Args:
+            n: How many.
+            labels: As in `sample`.
+            seed: As in `sample`.
+
+        Returns:
+            Images (n, height, width, channels), and maps (n, h, w, h/2, w/2): for each position of the feature map with
+            attention the weights of the pooled positions, which sum to 1.
+
+        Raises:
+            InputError: An argument is out of range, or there is no attention in G.
+        """
+        require_positive_integers(n=n)
+        inputs = self.conditioned(self.sample_latents(n, seed=seed), self.sample_labels(n, labels, seed))
+        return self.images_of(inputs), attention_maps(self.ema_generator, inputs)[0]
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class PlainGeneratorSAGAN(SAGAN):
+    """Spectral normalisation in D alone, as SNGAN has it (figure 4, "SN on D"). Arguments as `SAGAN`'s."""
+
+    generator_kinds: ClassVar[Kinds] = PLAIN
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class SAGAN32(SAGAN):
+    """Constant width, for 32x32: SNGAN's ResNets with attention at half the resolution in G, at a quarter in D.
+
+    Args:
+        resolution: Height and width of the images.
+        channels: 1 for grey, 3 for colour.
+        num_classes: How many classes the labels have.
+        latent_dim: Dimension of z.
+        base_channels: Channels of all of G, a multiple of 16; D has half as many.
+        n_critic: D updates for each G update.
+        learning_rate: Of G's Adam.
+        discriminator_learning_rate: Of D's.
+        ema_decay: Of the averaged generator; None for none.
+        batch_size: Real images a D update.
+        seed: Seed of the run.
+    """
+
+    def __init__(
+        self,
+        resolution: int = 32,
+        channels: int = 3,
+        num_classes: int = 10,
+        latent_dim: int = 128,
+        base_channels: int = 256,
+        n_critic: int = 1,
+        learning_rate: float = 1e-4,
+        discriminator_learning_rate: float = 4e-4,
+        ema_decay: float | None = 0.999,
+        batch_size: int = 64,
+        seed: int = 0,
+    ):
+        super().__init__(
+            resolution, channels, num_classes, latent_dim, base_channels, None, n_critic, learning_rate,
+            discriminator_learning_rate, ema_decay, batch_size, seed,
+        )  # fmt: skip
+
+    @classmethod
+    def make_networks(cls, resolution, channels, num_classes, latent_dim, base_channels, attention):
+        """G and D."""
+        g_widths, halving, same = constant_widths(resolution, base_channels)
+        kinds = cls.generator_kinds
+        return (
+            generator(resolution, channels, num_classes, latent_dim, g_widths, resolution // 2, kinds),
+            discriminator(resolution, channels, num_classes, halving, same, resolution // 4),
+        )
+
+
+SAGAN.presets["cifar10_32"] = {
+    "description": "mimicry's pair for 32x32: 10 classes, 256 and 128 channels",
+    "class": SAGAN32,
+    "arguments": {},
+}
+
+
+def _adam(learning_rate: float) -> keras.optimizers.Optimizer:
+    return keras.optimizers.Adam(learning_rate, beta_1=0.0, beta_2=0.9, epsilon=1e-8)
