@@ -70,7 +70,9 @@ class Figure(matplotlib.figure.Figure):
     """A figure outside pyplot that Jupyter shows, once, when it is a cell's value."""
 
     def __init__(self, width: float, height: float):
-        super().__init__(figsize=(width, height), dpi=_DPI, facecolor="white")
+        super().__init__(
+            figsize=(width, height), dpi=_DPI, facecolor="white", layout="none"
+        )  # not the caller's
         FigureCanvasAgg(self)
 
     def _repr_png_(self) -> bytes:

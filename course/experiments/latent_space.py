@@ -64,11 +64,11 @@ def measure(task, smoke):
         chunks = [gan.generator.predict_on_batch(z) for z in np.split(padded, len(padded) // 500)]
         return np.concatenate(chunks)[: len(latents)]
 
-    walked = walk(gan, show, fid.extractor, seed, 2 if smoke else 32)
+    walked = walk(gan, show, fid.extractor, seed, *((2, 600) if smoke else (32, None)))
     return {"fid": score} | walked | add(gan, show, fid.extractor, seed, n, 3 if smoke else 60)
 
 
-def walk(gan, show, cnn, seed, pairs):
+def walk(gan, show, cnn, seed, pairs, available):
     """Smoothness of G and of both rivals, and the test for memorisation."""
     import ganlib
     from ganlib import latents, metrics
@@ -78,7 +78,7 @@ def walk(gan, show, cnn, seed, pairs):
             "fashion_mnist", split=split, resolution=32, shuffle=False, repeat=False
         ).to_numpy()
 
-    train, test = images("train"), images("test")
+    train, test = images("train")[:available], images("test")[:available]
     keys = latents.on_shell(gan.sample_latents(50, seed=100 + seed))
 
     def table(z):

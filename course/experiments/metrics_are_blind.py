@@ -33,8 +33,11 @@ Protocol, written before the runs. No generator is trained: real images are spoi
   each of the four.
 """
 
+import functools
+
 import _experiment
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 KINDS = (
     "gaussian_noise", "gaussian_blur", "black_rectangles", "swirl", "salt_and_pepper", "polygons", "shoes",
@@ -64,7 +67,8 @@ def measure(task, smoke):
         "pixels": pixels,
     }
     random = np.random.default_rng(task["seed"])
-    found = part[task["part"]](task, random, smoke)
+    with threadpool_limits(1):  # small matrices: threads would wait for each other
+        found = part[task["part"]](task, random, smoke)
     return {name: _experiment.rounded(values) for name, values in found.items()}
 
 
@@ -86,12 +90,20 @@ def clothes(random, smoke, resolution=28):
     )
 
 
+@functools.cache
+def judge_of_clothes():
+    """The fashion-cnn, made once."""
+    from ganlib import metrics
+
+    return metrics.fashion_cnn()
+
+
 def disturbance(task, random, smoke):
     """FID, IS and KID over the levels of one kind."""
     from ganlib import data, metrics
 
     (reference, labels), _, (samples, sample_labels) = clothes(random, smoke)
-    kind, seed, judge = task["kind"], task["seed"], metrics.fashion_cnn()
+    kind, seed, judge = task["kind"], task["seed"], judge_of_clothes()
     if kind == "shoes":
         others = samples[np.isin(sample_labels, SHOES)]
         samples = samples[~np.isin(sample_labels, SHOES)]
@@ -120,7 +132,7 @@ def size(task, random, smoke):
     from ganlib import metrics
 
     (reference, _), (rest, _), _ = clothes(random, smoke)
-    judge = metrics.fashion_cnn()
+    judge = judge_of_clothes()
     features, probabilities = judge.outputs(reference)
     other = judge.features(rest)
     found = {f"{name}{error}": [] for name in ("is", "fid", "kid") for error in ("", " error")}
@@ -146,7 +158,7 @@ def collapse(task, random, smoke):
     from ganlib import metrics
 
     (reference, _), _, (samples, labels) = clothes(random, smoke)
-    judge = metrics.fashion_cnn()
+    judge = judge_of_clothes()
     real = judge.features(reference)
     certainty = judge.probabilities(samples)
     found = {f"{kind} {name}": [] for kind in ("kept", "images") for name in ("is", "fid", "recall")}

@@ -1,0 +1,71 @@
+"""What the package has, a lesson uses: every model, metric, penalty, trick and monitor, by the package's own lists."""
+
+import ast
+import inspect
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import ganlib
+
+LESSONS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def used():
+    """Every name and attribute in the code of the lessons; a name that is only imported does not count."""
+    names = set()
+    for path in LESSONS:
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "code":
+                names |= used_in(cell.source)
+    return names
+
+
+def used_in(source: str) -> set[str]:
+    nodes = list(ast.walk(ast.parse(source)))
+    return {n.attr for n in nodes if isinstance(n, ast.Attribute)} | {
+        n.id for n in nodes if isinstance(n, ast.Name)
+    }
+
+
+def public_classes(module, base: type) -> set[str]:
+    """Names of the subclasses of `base` that the module defines for its users."""
+    return {
+        name
+        for name, value in vars(module).items()
+        if inspect.isclass(value)
+        and issubclass(value, base)
+        and value is not base
+        and value.__module__ == module.__name__
+        and not name.startswith("_")
+    }
+
+
+def wanted() -> dict[str, set[str]]:
+    """kind -> names, from the package."""
+    return {
+        "model": {cls.__name__ for cls in ganlib.models.registry().values()},
+        "metric": set(ganlib.metrics.__all__),
+        "loss": public_classes(ganlib.losses, ganlib.losses.Loss),
+        "penalty": public_classes(ganlib.penalties, ganlib.penalties.SlopePenalty),
+        "trick": public_classes(ganlib.tricks, ganlib.tricks.Trick),
+        "monitor": public_classes(ganlib.monitors, ganlib.monitors.Monitor),
+    }
+
+
+def test_the_lists_are_not_empty():
+    assert {kind: len(names) >= 3 for kind, names in wanted().items()} == dict.fromkeys(wanted(), True)
+
+
+@pytest.mark.parametrize("kind", ["model", "metric", "loss", "penalty", "trick", "monitor"])
+def test_a_lesson_uses_each(kind, used):
+    missing = sorted(wanted()[kind] - used)
+    assert not missing, f"no lesson uses {', '.join(missing)}: use each where it is taught, or delete it"
+
+
+def test_an_import_or_a_mention_is_no_use():
+    source = "from ganlib.metrics import ssim\nimport ganlib.metrics.ssim\n# ms_ssim\nprint('prd_curve')"
+    assert used_in(source) == {"print"}
+    assert used_in("ganlib.metrics.ssim(a, b)") >= {"ssim"}
