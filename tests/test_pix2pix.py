@@ -8,7 +8,7 @@ import tensorflow as tf
 from ganlib import data
 from ganlib.errors import InputError
 from ganlib.models import Pix2Pix
-from ganlib.models.pix2pix import BatchNormPix2Pix, HalvedNonSaturating
+from ganlib.models.pix2pix import BatchNormPix2Pix, HalvedNonSaturating, UnconditionalPix2Pix
 
 
 def trainable(network):
@@ -100,6 +100,20 @@ def test_d_looks_at_the_source(smoke):
     other, _ = smoke.example_batch(seed=9)
     logits = [smoke.discriminator([target, s]).numpy() for s in (source, other)]
     assert np.abs(logits[0] - logits[1]).max() > 1e-4
+
+
+def test_the_unconditional_d_does_not():
+    gan = UnconditionalPix2Pix.from_preset("smoke")
+    gan.compile()
+    source, target = gan.example_batch()
+    other, _ = gan.example_batch(seed=9)
+    losses = []
+    for s in (source, other):
+        logits = gan.discriminator(gan.conditioned(target, s))
+        losses.append(gan.adversarial_loss.discriminator(logits, logits)[0])
+    assert float(losses[0]) == float(losses[1])
+    gan.fit(tf.data.Dataset.from_tensors((source, target)).repeat(), steps_per_epoch=1, verbose=0)
+    assert gan.step == 1 and len(gan.discriminator.inputs) == 1
 
 
 def test_terms_can_be_left_out():
