@@ -88,8 +88,8 @@ def test_list_json_has_every_model_preset_and_count():
         assert set(entry["presets"]) == set(cls.presets)
         gan = cls.from_preset("smoke")
         assert entry["presets"]["smoke"]["parameters"] == {
-            "generator": sum(int(np.prod(v.shape)) for v in gan.generator.trainable_variables),
-            "discriminator": sum(int(np.prod(v.shape)) for v in gan.discriminator.trainable_variables),
+            player: sum(int(np.prod(v.shape)) for v in network.trainable_variables)
+            for player, network in gan.players().items()
         }
 
 

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from ganlib.data import digits, fashion_mnist, folder, keras_datasets, polygons, shapes, tfds, toys
-from ganlib.data.pairs import PairDataset, pair_names, paired, unpaired
+from ganlib.data.pairs import PairDataset, pair_names, paired, pairs_from_arrays, unpaired
 from ganlib.data.pipeline import BatchedDataset, ImageDataset
 from ganlib.data.resize import fitted
 from ganlib.data.single_label import single_label_batches
@@ -43,6 +43,7 @@ __all__ = [
     "names",
     "pair_names",
     "paired",
+    "pairs_from_arrays",
     "single_label_batches",
     "unpaired",
 ]

@@ -332,6 +332,54 @@ def unpaired(
     return _dataset(first, second, first.shape[-1], request, shuffle, repeat, mirror, jitter)
 
 
+def pairs_from_arrays(
+    sources: np.ndarray,
+    targets: np.ndarray,
+    *,
+    paired: bool = True,
+    name: str = "arrays",
+    seed: int = 0,
+    shuffle: bool = True,
+    repeat: bool = True,
+    mirror: bool = False,
+    jitter: bool = False,
+) -> PairDataset:
+    """Pairs, or two domains, of arrays in memory, with the pipeline of `paired` and `unpaired`.
+
+    Args:
+        sources: uint8 (n, side, side, 1 or 3); images of domain A.
+        targets: uint8 (n, side, side, 1 or 3); unpaired, there may be more or fewer of them.
+        paired: whether row i of one belongs to row i of the other.
+        name: for messages.
+        seed: of the order and the augmentation.
+        shuffle: as in `paired`.
+        repeat: as in `paired`.
+        mirror: as in `paired`.
+        jitter: as in `paired`.
+
+    Raises:
+        DataError: arrays of another kind or shape.
+    """
+    for images in (sources, targets):
+        square = images.ndim == 4 and images.shape[1] == images.shape[2] and images.shape[3] in (1, 3)
+        if images.dtype != np.uint8 or not square:
+            raise DataError(
+                f"{name!r} has {images.dtype} {images.shape} images: give uint8 (n, side, side, 1 or 3)"
+            )
+    if sources.shape[1] != targets.shape[1] or (paired and len(sources) != len(targets)):
+        raise DataError(
+            f"{name!r} has sources {sources.shape} and targets {targets.shape}: give images of one size"
+            + (", as many of each" if paired else "")
+        )
+    request = Request(name, "train", None, None, integer("seed", seed, 0), False)
+    if paired:
+        first, second = array_source(request, np.concatenate([sources, targets], axis=-1)), None
+    else:
+        first, second = array_source(request, sources), array_source(request, targets)
+        second = dataclasses.replace(second, split="train, domain B")
+    return _dataset(first, second, sources.shape[-1], request, shuffle, repeat, mirror, jitter)
+
+
 def pair_names() -> dict[str, str]:
     """What `paired` and `unpaired` know: name -> one line of description."""
     return {name: text for name, (_, text) in _SOURCES.items()} | {

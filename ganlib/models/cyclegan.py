@@ -376,6 +376,13 @@ class CycleGAN(Translator):
             raise InputError(f"direction={direction!r} is not known: choose 'ab' or 'ba'")
         return self.translated(self.players()[f"generator_{direction}"], images, self.image_shape, seed=0)
 
+    def _check_batches(self, dataset):
+        checked = super()._check_batches(dataset)
+        sizes = [spec.shape[0] for spec in dataset.element_spec]
+        if None in sizes:
+            raise InputError("the buffers need batches of one size: use .batch(n, drop_remainder=True)")
+        return checked
+
     def _fakes(self, a, b):
         return {"a": self.generator_ba(b, training=True), "b": self.generator_ab(a, training=True)}
 

@@ -183,7 +183,7 @@ class Pix2Pix(Translator):
                 generator(
                     resolution, source_channels, channels, base_channels, depth, dropout, self.normalization
                 ),
-                discriminator(
+                self.make_discriminator(
                     resolution, source_channels, channels, base_channels, receptive_field, self.normalization
                 ),
                 loss=HalvedNonSaturating(),
@@ -195,6 +195,8 @@ class Pix2Pix(Translator):
             )
         self.l1_weight = l1_weight
         self.adversarial_weight = adversarial_weight
+
+    make_discriminator = staticmethod(discriminator)
 
     def translate(self, images: np.ndarray, seed: int | None = None) -> np.ndarray:
         """Targets of the sources `images`, by the averaged generator, if there is one.
@@ -247,3 +249,21 @@ class BatchNormPix2Pix(Pix2Pix):
         return BatchNormalization(
             momentum=0.9, epsilon=1e-5, gamma_initializer=keras.initializers.RandomNormal(1.0, 0.02)
         )
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class UnconditionalPix2Pix(Pix2Pix):
+    """D sees targets alone and cannot tell whether one is of its source: rows "GAN" of table 1. As `Pix2Pix` else."""
+
+    @staticmethod
+    def make_discriminator(
+        resolution, source_channels, channels, base_channels, receptive_field, normalization
+    ):
+        """Target (batch, resolution, resolution, channels) -> logits (batch, h, w, 1)."""
+        target = keras.Input((resolution, resolution, channels), name="target")
+        logits = patch_logits(target, base_channels, receptive_field, normalization)
+        return keras.Model(target, logits, name="discriminator")
+
+    def conditioned(self, inputs, labels):
+        """The targets, as D takes them."""
+        return inputs
