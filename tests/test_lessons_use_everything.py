@@ -9,9 +9,6 @@ import pytest
 
 import ganlib
 
-# Models that are there before their lessons are: each is struck off when a lesson uses it.
-TO_COME = {"ACGAN": 3, "ProjectionGAN": 3, "SAGAN": 3, "Pix2Pix": 3, "CycleGAN": 3}  # name -> day
-
 LESSONS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
@@ -64,15 +61,8 @@ def test_the_lists_are_not_empty():
 
 @pytest.mark.parametrize("kind", ["model", "metric", "loss", "penalty", "trick", "monitor"])
 def test_a_lesson_uses_each(kind, used):
-    missing = sorted(wanted()[kind] - used - set(TO_COME))
+    missing = sorted(wanted()[kind] - used)
     assert not missing, f"no lesson uses {', '.join(missing)}: use each where it is taught, or delete it"
-
-
-def test_what_is_to_come_is_there_and_not_yet_used(used):
-    assert set(TO_COME) <= wanted()["model"]
-    assert not used & set(TO_COME), "a lesson uses it: strike it off the list"
-    days = {int(path.name[3]) for path in LESSONS}
-    assert not days & set(TO_COME.values()), "that day's lessons are there: they must use its models"
 
 
 def test_an_import_or_a_mention_is_no_use():

@@ -73,7 +73,7 @@ def critic_game(kind, setting, seed):
     class Alone(ganlib.GAN):
         """D plays alone against noisy data, of which half a batch comes with each batch."""
 
-        def generate(self, n, generator=None):
+        def generate(self, n, generator=None, labels=None):
             return self.noisy
 
         def play(self, batches):
