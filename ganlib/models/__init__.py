@@ -34,10 +34,7 @@ __all__ = [
 
 
 def registry() -> dict[str, type[GAN]]:
-    """Every model by its name on the command line, in the order of the course.
-
-    The models of day 3 (conditions, translation) can be imported; they are entered here with their lessons.
-    """
+    """Every model by its name on the command line, in the order of the course."""
     return {
         "vanilla-gan": VanillaGAN,
         "dcgan": DCGAN,
@@ -47,4 +44,9 @@ def registry() -> dict[str, type[GAN]]:
         "wgan-gp": WGANGP,
         "dragan": DRAGAN,
         "sngan": SNGAN,
+        "acgan": ACGAN,
+        "projection-gan": ProjectionGAN,
+        "sagan": SAGAN,
+        "pix2pix": Pix2Pix,
+        "cyclegan": CycleGAN,
     }
