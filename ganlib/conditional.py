@@ -10,8 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ganlib.arguments import require_positive_integers
 from ganlib.errors import InputError
-from ganlib.gan import GAN, require_positive_integers
+from ganlib.gan import GAN
 from ganlib.randomness import key_of, uniform
 from ganlib.tricks import LabelFlipping, ReplayBuffer
 

@@ -24,6 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganlib import losses
+from ganlib.arguments import require_positive_integers
 from ganlib.errors import CheckpointError, InputError, TrainingDiverged
 from ganlib.layers import Dropout
 from ganlib.randomness import RandomStreams, key_of, normal, uniform
@@ -817,17 +818,6 @@ def stop_signals() -> Iterator[list[int]]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def require_positive_integers(**values: Any) -> None:
-    """Check arguments.
-
-    Raises:
-        InputError: One of them is not an integer of at least 1; names it.
-    """
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise InputError(f"{name}={value!r} is out of range: give an integer of at least 1")
 
 
 def copy_of(network: keras.Model) -> keras.Model:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from ganlib.errors import InputError
+from ganlib.arguments import require_not_negative, require_positive
 from ganlib.tricks import Trick
 
 _EPSILON = 1e-12
@@ -66,7 +66,8 @@ class SlopePenalty(Trick):
     """
 
     def __init__(self, weight: float):
-        self.weight = _at_least_zero(weight=weight)
+        require_not_negative(example="10", weight=weight)
+        self.weight = weight
 
     @property
     def factor(self) -> float:
@@ -105,8 +106,7 @@ class GradientPenalty(SlopePenalty):
 
     def __init__(self, weight: float = 10.0, target: float = 1.0):
         super().__init__(weight)
-        if not target > 0:
-            raise InputError(f"target={target!r} is out of range: give a number above 0, for example 1")
+        require_positive(example="1", target=target)
         self.target = target
 
     @property
@@ -149,8 +149,7 @@ class DRAGANPenalty(SlopePenalty):
 
     def __init__(self, weight: float = 10.0, scale: float = 0.5):
         super().__init__(weight)
-        if not scale > 0:
-            raise InputError(f"scale={scale!r} is out of range: give a number above 0, for example 0.5")
+        require_positive(example="0.5", scale=scale)
         self.scale = scale
 
     def term(self, discriminator, streams, real, fake):
@@ -172,7 +171,8 @@ class R1(SlopePenalty):
     """
 
     def __init__(self, gamma: float = 10.0):
-        self.gamma = _at_least_zero(gamma=gamma)
+        require_not_negative(example="10", gamma=gamma)
+        self.gamma = gamma
 
     @property
     def factor(self):
@@ -208,10 +208,3 @@ def _over_replicas(mean: tf.Tensor) -> tf.Tensor:
 
 def _size(images: tf.Tensor) -> int | tf.Tensor:
     return images.shape[0] if images.shape[0] is not None else tf.shape(images)[0]
-
-
-def _at_least_zero(**values: float) -> float:
-    ((name, value),) = values.items()
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise InputError(f"{name}={value!r} is out of range: give a number of at least 0, for example 10")
-    return value

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
+from ganlib.arguments import require_not_negative, require_positive, require_positive_integers, require_share
 from ganlib.errors import InputError
 from ganlib.layers.gathering import gathered
 
@@ -84,8 +85,7 @@ class WeightClipping(Trick):
     """
 
     def __init__(self, limit: float = 0.01):
-        if not limit > 0:
-            raise InputError(f"limit={limit!r} is out of range: give a number above 0, for example 0.01")
+        require_positive(example="0.01", limit=limit)
         self.limit = limit
 
     def after_update(self, gan, player):
@@ -116,8 +116,7 @@ class LabelFlipping(Trick):
     """
 
     def __init__(self, rate: float = 0.05):
-        if not 0 <= rate < 1:
-            raise InputError(f"rate={rate!r} is out of range: give a number in [0, 1), for example 0.05")
+        require_share(example="0.05", rate=rate)
         self.rate = rate
 
     def real_and_fake(self, gan, real, fake):
@@ -142,8 +141,7 @@ class InstanceNoise(Trick):
     """
 
     def __init__(self, sigma: float = 0.1, decay_steps: int | None = None):
-        if not sigma >= 0:
-            raise InputError(f"sigma={sigma!r} is out of range: give a number of at least 0, for example 0.1")
+        require_not_negative(example="0.1", sigma=sigma)
         if decay_steps is not None and (isinstance(decay_steps, bool) or not decay_steps >= 1):
             raise InputError(f"decay_steps={decay_steps!r} is out of range: give at least 1, or None")
         self.sigma = sigma
@@ -179,8 +177,7 @@ class ReplayBuffer(Trick):
     """
 
     def __init__(self, size: int = 1024):
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise InputError(f"size={size!r} is out of range: give an integer of at least 1")
+        require_positive_integers(size=size)
         self.size = size
         self._images = self._count = None
 
@@ -269,8 +266,7 @@ class HistoricalAveraging(Trick):
     """
 
     def __init__(self, weight: float = 1e-3):
-        if not weight >= 0:
-            raise InputError(f"weight={weight!r} is out of range: give a number of at least 0")
+        require_not_negative(example="1e-3", weight=weight)
         self.weight = weight
         self._means: dict[str, list[tf.Variable]] = {}
 
@@ -318,8 +314,7 @@ class SemiSupervised(Trick):
     """
 
     def __init__(self, weight: float = 1.0):
-        if not weight >= 0:
-            raise InputError(f"weight={weight!r} is out of range: give a number of at least 0")
+        require_not_negative(example="1e-3", weight=weight)
         self.weight = weight
         self._classifier = None
 

@@ -396,7 +396,7 @@ COMMANDS = [
     ([*TRAIN, "--data-option", "modes=3"], "'modes'", "data_dir"),
     ([*TRAIN, "--data-option", "resolution=8"], "resolution", "leave it out"),
     (["train", "dcgann", "--out", "new"], "'dcgann'", "did you mean dcgan?"),
-    (["train", "stylegan9", "--out", "new"], "'stylegan9'", "ganlib list"),
+    (["train", "transformer", "--out", "new"], "'transformer'", "ganlib list"),
     (["train", "dcgan", "--preset", "big", "--out", "new"], "'big'", "laptop"),
     (
         ["train", "vanilla-gan", "--preset", "points_2d", "--out", "new", "--kimg", "0.01"],

@@ -16,7 +16,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from ganlib.errors import InputError
+from ganlib.arguments import require_positive, require_positive_integers, require_share
 from ganlib.layers.batch_normalization import BatchNormalization
 from ganlib.layers.spectral_normalization import SpectralDense
 
@@ -25,12 +25,8 @@ class _Modulated(layers.Layer):
     """What the layers of this file share: normalise, then scale and shift each sample by its own numbers."""
 
     def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs: Any):
-        if not 0 <= momentum < 1:
-            raise InputError(
-                f"momentum={momentum!r} is out of range: give a number in [0, 1), for example 0.9"
-            )
-        if not epsilon > 0:
-            raise InputError(f"epsilon={epsilon!r} is out of range: give a number above 0, for example 1e-5")
+        require_share(example="0.9", momentum=momentum)
+        require_positive(example="1e-5", epsilon=epsilon)
         super().__init__(**kwargs)
         self.momentum = momentum
         self.epsilon = epsilon
@@ -85,8 +81,7 @@ class ConditionalBatchNormalization(_Modulated):
 
     def __init__(self, num_classes: int, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs):
         super().__init__(momentum, epsilon, **kwargs)
-        if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
-            raise InputError(f"num_classes={num_classes!r} is out of range: give an integer of at least 1")
+        require_positive_integers(num_classes=num_classes)
         self.num_classes = num_classes
 
     def build(self, input_shape):

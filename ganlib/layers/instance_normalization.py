@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from ganlib.arguments import require_positive
 from ganlib.errors import InputError
 
 
@@ -25,8 +26,7 @@ class InstanceNormalization(keras.layers.Layer):
 
     def __init__(self, affine: bool = False, epsilon: float = 1e-5, gamma_initializer="ones", **kwargs):
         super().__init__(**kwargs)
-        if not epsilon > 0:
-            raise InputError(f"epsilon={epsilon!r} is out of range: give a number above 0, for example 1e-5")
+        require_positive(example="1e-5", epsilon=epsilon)
         self.affine = affine
         self.epsilon = epsilon
         self.gamma_initializer = keras.initializers.get(gamma_initializer)

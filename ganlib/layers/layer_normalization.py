@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from ganlib.errors import InputError
+from ganlib.arguments import require_positive
 from ganlib.layers.instance_normalization import standardized
 
 
@@ -25,8 +25,7 @@ class LayerNormalization(keras.layers.Layer):
 
     def __init__(self, epsilon: float = 1e-5, **kwargs):
         super().__init__(**kwargs)
-        if not epsilon > 0:
-            raise InputError(f"epsilon={epsilon!r} is out of range: give a number above 0, for example 1e-5")
+        require_positive(example="1e-5", epsilon=epsilon)
         self.epsilon = epsilon
 
     def build(self, input_shape):

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from ganlib.arguments import require_positive_integers
 from ganlib.errors import InputError
 from ganlib.layers.gathering import gathered
 
@@ -31,9 +32,7 @@ class MinibatchDiscrimination(keras.layers.Layer):
         self, kernels: int = 100, kernel_dim: int = 5, kernel_initializer="glorot_uniform", **kwargs
     ):
         super().__init__(**kwargs)
-        for name, value in (("kernels", kernels), ("kernel_dim", kernel_dim)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InputError(f"{name}={value!r} is out of range: give an integer of at least 1")
+        require_positive_integers(kernels=kernels, kernel_dim=kernel_dim)
         self.kernels = kernels
         self.kernel_dim = kernel_dim
         self.kernel_initializer = keras.initializers.get(kernel_initializer)

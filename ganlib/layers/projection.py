@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from ganlib.errors import InputError
+from ganlib.arguments import require_positive_integers
 from ganlib.layers.spectral_normalization import SpectralEmbedding
 
 
@@ -31,8 +31,7 @@ class Projection(layers.Layer):
     """
 
     def __init__(self, num_classes: int, embeddings_initializer: Any = "glorot_uniform", **kwargs):
-        if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
-            raise InputError(f"num_classes={num_classes!r} is out of range: give an integer of at least 1")
+        require_positive_integers(num_classes=num_classes)
         super().__init__(**kwargs)
         self.num_classes = num_classes
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)

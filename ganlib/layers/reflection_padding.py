@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from ganlib.arguments import require_positive_integers
 from ganlib.errors import InputError
 
 
@@ -23,8 +24,7 @@ class ReflectionPadding2D(keras.layers.Layer):
 
     def __init__(self, padding: int, **kwargs):
         super().__init__(**kwargs)
-        if isinstance(padding, bool) or not isinstance(padding, int) or padding < 1:
-            raise InputError(f"padding={padding!r} is out of range: give an integer of at least 1")
+        require_positive_integers(padding=padding)
         self.padding = padding
 
     def build(self, input_shape):

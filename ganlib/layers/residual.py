@@ -18,6 +18,9 @@ A block is a function of a tensor and of two factories, so that it says nothing 
 
     convolution(channels, kernel_size, scale)   scale "same", "up" or "down"; see `plain` and `spectral`
     normalization()                             a layer; None for none
+
+Its input is neither normalised nor activated, and `channels` are the output's. The channels between the two 3x3
+convolutions are `hidden_channels`: where none are given, the output's in "up" and the input's in "down" and "same".
 """
 
 from collections.abc import Callable
@@ -145,15 +148,7 @@ def residual_up(
     normalization: Normalization = None,
     hidden_channels: int | None = None,
 ) -> keras.KerasTensor:
-    """(batch, h, w, in) -> (batch, 2h, 2w, channels): a block of a generator.
-
-    Args:
-        x: Not normalised, not activated.
-        channels: Of the output.
-        convolution: Factory of convolutions.
-        normalization: Factory of normalisations, or None.
-        hidden_channels: Between the two 3x3 convolutions; default: `channels`.
-    """
+    """(batch, h, w, in) -> (batch, 2h, 2w, channels): a block of a generator."""
     h = convolution(hidden_channels or channels, 3, "up")(_activated(x, normalization))
     h = convolution(channels, 3, "same")(_activated(h, normalization))
     return layers.Add()([h, convolution(channels, 1, "up")(x)])
@@ -166,15 +161,7 @@ def residual_down(
     normalization: Normalization = None,
     hidden_channels: int | None = None,
 ) -> keras.KerasTensor:
-    """(batch, h, w, in) -> (batch, h/2, w/2, channels): a block of a discriminator.
-
-    Args:
-        x: Not normalised, not activated.
-        channels: Of the output.
-        convolution: Factory of convolutions.
-        normalization: Factory of normalisations, or None.
-        hidden_channels: Between the two 3x3 convolutions; default: the input's, as in SNGAN and WGAN-GP.
-    """
+    """(batch, h, w, in) -> (batch, h/2, w/2, channels): a block of a discriminator."""
     h = convolution(hidden_channels or x.shape[-1], 3, "same")(_activated(x, normalization))
     h = convolution(channels, 3, "down")(_activated(h, normalization))
     return layers.Add()([h, convolution(channels, 1, "down")(x)])
@@ -196,7 +183,7 @@ def residual_same(
     normalization: Normalization = None,
     hidden_channels: int | None = None,
 ) -> keras.KerasTensor:
-    """(batch, h, w, in) -> (batch, h, w, channels); arguments as for `residual_down`."""
+    """(batch, h, w, in) -> (batch, h, w, channels)."""
     h = convolution(hidden_channels or x.shape[-1], 3, "same")(_activated(x, normalization))
     h = convolution(channels, 3, "same")(_activated(h, normalization))
     shortcut = x if x.shape[-1] == channels else convolution(channels, 1, "same")(x)

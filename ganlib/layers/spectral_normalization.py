@@ -20,7 +20,7 @@ which bounds the map's only up to a factor of the kernel size (Tsuzuku et al. 20
 import keras
 import tensorflow as tf
 
-from ganlib.errors import InputError
+from ganlib.arguments import require_positive, require_positive_integers
 
 
 class SpectralNormalized(keras.layers.Layer):
@@ -32,10 +32,8 @@ class SpectralNormalized(keras.layers.Layer):
     """
 
     def __init__(self, *args, iterations: int = 1, epsilon: float = 1e-12, **kwargs):
-        if isinstance(iterations, bool) or not isinstance(iterations, int) or iterations < 1:
-            raise InputError(f"iterations={iterations!r} is out of range: give an integer of at least 1")
-        if not epsilon > 0:
-            raise InputError(f"epsilon={epsilon!r} is out of range: give a number above 0, for example 1e-12")
+        require_positive_integers(iterations=iterations)
+        require_positive(example="1e-12", epsilon=epsilon)
         super().__init__(*args, **kwargs)
         self.iterations = iterations
         self.epsilon = epsilon

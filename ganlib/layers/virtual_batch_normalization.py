@@ -17,6 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ganlib.arguments import require_positive, require_positive_integers
 from ganlib.errors import InputError
 
 
@@ -129,8 +130,7 @@ class VirtualBatchNormalization(keras.layers.Layer):
 
     def __init__(self, reference_size: int, epsilon: float = 1e-5, **kwargs):
         super().__init__(**kwargs)
-        if not epsilon > 0:
-            raise InputError(f"epsilon={epsilon!r} is out of range: give a number above 0, for example 1e-5")
+        require_positive(example="1e-5", epsilon=epsilon)
         self.reference_size = _rows(reference_size)
         self.epsilon = epsilon
 
@@ -196,8 +196,5 @@ def _parted(rows: tf.Tensor, n: int) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _rows(reference_size: int) -> int:
-    if isinstance(reference_size, bool) or not isinstance(reference_size, int) or reference_size < 1:
-        raise InputError(
-            f"reference_size={reference_size!r} is out of range: give an integer of at least 1, for example 64"
-        )
+    require_positive_integers(reference_size=reference_size)
     return reference_size

@@ -28,9 +28,9 @@ import tensorflow as tf
 from keras import layers
 
 from ganlib import losses
+from ganlib.arguments import require_positive, require_positive_integers, require_share
 from ganlib.conditional import ConditionalGAN
-from ganlib.errors import InputError
-from ganlib.gan import batch_size_of, discriminator_logs, require_positive_integers
+from ganlib.gan import batch_size_of, discriminator_logs
 from ganlib.layers import BatchNormalization, Dropout
 from ganlib.models.dcgan import smallest_size
 from ganlib.randomness import seeded
@@ -175,12 +175,8 @@ class ACGAN(ConditionalGAN):
             base_channels=base_channels,
             discriminator_channels=discriminator_channels,
         )
-        if not 0 <= dropout < 1:
-            raise InputError(f"dropout={dropout!r} is out of range: give a number in [0, 1), for example 0.5")
-        if not learning_rate > 0:
-            raise InputError(
-                f"learning_rate={learning_rate!r} is out of range: give a number above 0, like 2e-4"
-            )
+        require_share(example="0.5", dropout=dropout)
+        require_positive(example="2e-4", learning_rate=learning_rate)
         size, widths = self.generator_widths(resolution, base_channels)
         with seeded(seed):
             super().__init__(

@@ -23,8 +23,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from ganlib.arguments import require_counts, require_not_negative, require_positive, require_positive_integers
 from ganlib.errors import InputError
-from ganlib.gan import require_positive_integers
 from ganlib.layers import InstanceNormalization, ReflectionPadding2D
 from ganlib.layers.gathering import gathered
 from ganlib.layers.patchgan import patch_logits
@@ -150,12 +150,8 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     """
 
     def __init__(self, rate: float, constant_steps: int, decay_steps: int):
-        if not rate > 0:
-            raise InputError(f"rate={rate!r} is out of range: give a number above 0, like 2e-4")
-        if isinstance(constant_steps, bool) or not isinstance(constant_steps, int) or constant_steps < 0:
-            raise InputError(
-                f"constant_steps={constant_steps!r} is out of range: give an integer of at least 0"
-            )
+        require_positive(example="2e-4", rate=rate)
+        require_counts(constant_steps=constant_steps)
         require_positive_integers(decay_steps=decay_steps)
         self.rate, self.constant_steps, self.decay_steps = rate, constant_steps, decay_steps
 
@@ -255,13 +251,8 @@ class CycleGAN(Translator):
             residual_blocks=residual_blocks,
             pool_size=pool_size,
         )
-        for name, weight in (("cycle_weight", cycle_weight), ("identity_weight", identity_weight)):
-            if not 0 <= weight < float("inf"):
-                raise InputError(f"{name}={weight!r} is out of range: give a number of at least 0")
-        if not learning_rate > 0:
-            raise InputError(
-                f"learning_rate={learning_rate!r} is out of range: give a number above 0, like 2e-4"
-            )
+        require_not_negative(example="10", cycle_weight=cycle_weight, identity_weight=identity_weight)
+        require_positive(example="2e-4", learning_rate=learning_rate)
         with seeded(seed):
             # `GAN` asks for the players while it is made
             for name in PLAYERS:

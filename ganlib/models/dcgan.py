@@ -18,8 +18,9 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from ganlib.arguments import require_positive, require_positive_integers
 from ganlib.errors import InputError
-from ganlib.gan import GAN, batch_size_of, discriminator_logs, require_positive_integers
+from ganlib.gan import GAN, batch_size_of, discriminator_logs
 from ganlib.layers import BatchNormalization, Dropout
 from ganlib.randomness import seeded
 
@@ -118,10 +119,7 @@ class DCGAN(GAN):
             base_channels=base_channels,
             kernel_size=kernel_size,
         )
-        if not learning_rate > 0:
-            raise InputError(
-                f"learning_rate={learning_rate!r} is out of range: give a number above 0, like 2e-4"
-            )
+        require_positive(example="2e-4", learning_rate=learning_rate)
         with seeded(seed):
             super().__init__(
                 generator(resolution, channels, latent_dim, base_channels, kernel_size),

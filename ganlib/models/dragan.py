@@ -14,8 +14,8 @@ from typing import ClassVar
 
 import keras
 
-from ganlib.errors import InputError
-from ganlib.gan import GAN, require_positive_integers
+from ganlib.arguments import require_positive, require_positive_integers
+from ganlib.gan import GAN
 from ganlib.models import dcgan
 from ganlib.penalties import DRAGANPenalty
 from ganlib.randomness import seeded
@@ -85,10 +85,7 @@ class DRAGAN(GAN):
             base_channels=base_channels,
             kernel_size=kernel_size,
         )
-        if not learning_rate > 0:
-            raise InputError(
-                f"learning_rate={learning_rate!r} is out of range: give a number above 0, like 1e-4"
-            )
+        require_positive(example="1e-4", learning_rate=learning_rate)
         with seeded(seed):
             super().__init__(
                 dcgan.generator(resolution, channels, latent_dim, base_channels, kernel_size),

@@ -15,8 +15,9 @@ from typing import ClassVar
 import keras
 from keras import layers
 
+from ganlib.arguments import require_positive, require_positive_integers
 from ganlib.errors import InputError
-from ganlib.gan import GAN, require_positive_integers
+from ganlib.gan import GAN
 from ganlib.models import dcgan
 from ganlib.randomness import seeded
 
@@ -118,10 +119,7 @@ class LSGAN(GAN):
         require_positive_integers(
             resolution=resolution, channels=channels, latent_dim=latent_dim, base_channels=base_channels
         )
-        if not learning_rate > 0:
-            raise InputError(
-                f"learning_rate={learning_rate!r} is out of range: give a number above 0, like 1e-3"
-            )
+        require_positive(example="1e-3", learning_rate=learning_rate)
         with seeded(seed):
             super().__init__(
                 *self.make_networks(resolution, channels, latent_dim, base_channels),

@@ -24,8 +24,9 @@ import tensorflow as tf
 from keras import layers
 
 from ganlib import losses
+from ganlib.arguments import require_not_negative, require_positive, require_positive_integers, require_share
 from ganlib.errors import InputError
-from ganlib.gan import batch_size_of, require_positive_integers
+from ganlib.gan import batch_size_of
 from ganlib.layers import BatchNormalization, InstanceNormalization
 from ganlib.layers.patchgan import patch_logits
 from ganlib.layers.unet import Normalization, unet
@@ -163,15 +164,9 @@ class Pix2Pix(Translator):
             base_channels=base_channels,
             depth=1 if depth is None else depth,
         )
-        if not 0 <= dropout < 1:
-            raise InputError(f"dropout={dropout!r} is out of range: give a number in [0, 1)")
-        for name, weight in (("l1_weight", l1_weight), ("adversarial_weight", adversarial_weight)):
-            if not 0 <= weight < float("inf"):
-                raise InputError(f"{name}={weight!r} is out of range: give a number of at least 0")
-        if not learning_rate > 0:
-            raise InputError(
-                f"learning_rate={learning_rate!r} is out of range: give a number above 0, like 2e-4"
-            )
+        require_share(example="0.5", dropout=dropout)
+        require_not_negative(example="10", l1_weight=l1_weight, adversarial_weight=adversarial_weight)
+        require_positive(example="2e-4", learning_rate=learning_rate)
         if depth is None:
             depth = resolution.bit_length() - 1
             if resolution != 2**depth or depth < 2:

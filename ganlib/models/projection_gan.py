@@ -23,9 +23,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from ganlib.arguments import require_positive, require_positive_integers
 from ganlib.conditional import ConditionalGAN
-from ganlib.errors import InputError
-from ganlib.gan import require_positive_integers
 from ganlib.layers import ConditionalBatchNormalization, SpectralDense, SpectralEmbedding, SpectralProjection
 from ganlib.layers.conditional_residual import conditional_residual_up
 from ganlib.layers.residual import plain, residual_down, residual_first, residual_same, spectral
@@ -189,12 +188,11 @@ class ProjectionGAN(ConditionalGAN):
         )
         if discriminator_learning_rate is None:
             discriminator_learning_rate = learning_rate
-        for name, rate in (
-            ("learning_rate", learning_rate),
-            ("discriminator_learning_rate", discriminator_learning_rate),
-        ):
-            if not rate > 0:
-                raise InputError(f"{name}={rate!r} is out of range: give a number above 0, like 2e-4")
+        require_positive(
+            example="2e-4",
+            learning_rate=learning_rate,
+            discriminator_learning_rate=discriminator_learning_rate,
+        )
         with seeded(seed):
             super().__init__(
                 *self.make_networks(resolution, channels, num_classes, latent_dim, base_channels),

@@ -25,9 +25,9 @@ import keras
 import numpy as np
 from keras import layers
 
+from ganlib.arguments import require_positive, require_positive_integers
 from ganlib.conditional import ConditionalGAN
 from ganlib.errors import InputError
-from ganlib.gan import require_positive_integers
 from ganlib.layers import (
     BatchNormalization,
     ConditionalBatchNormalization,
@@ -199,12 +199,11 @@ class SAGAN(ConditionalGAN):
             latent_dim=latent_dim,
             base_channels=base_channels,
         )
-        for name, rate in (
-            ("learning_rate", learning_rate),
-            ("discriminator_learning_rate", discriminator_learning_rate),
-        ):
-            if not rate > 0:
-                raise InputError(f"{name}={rate!r} is out of range: give a number above 0, like 1e-4")
+        require_positive(
+            example="1e-4",
+            learning_rate=learning_rate,
+            discriminator_learning_rate=discriminator_learning_rate,
+        )
         with seeded(seed):
             super().__init__(
                 *self.make_networks(resolution, channels, num_classes, latent_dim, base_channels, attention),

@@ -17,8 +17,9 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from ganlib.arguments import require_positive, require_positive_integers
 from ganlib.errors import InputError
-from ganlib.gan import GAN, require_positive_integers
+from ganlib.gan import GAN
 from ganlib.layers import BatchNormalization
 from ganlib.layers.residual import (
     plain,
@@ -133,12 +134,11 @@ class SNGAN(GAN):
         )
         if discriminator_learning_rate is None:
             discriminator_learning_rate = learning_rate
-        for name, rate in (
-            ("learning_rate", learning_rate),
-            ("discriminator_learning_rate", discriminator_learning_rate),
-        ):
-            if not rate > 0:
-                raise InputError(f"{name}={rate!r} is out of range: give a number above 0, like 2e-4")
+        require_positive(
+            example="2e-4",
+            learning_rate=learning_rate,
+            discriminator_learning_rate=discriminator_learning_rate,
+        )
         with seeded(seed):
             super().__init__(
                 *self.make_networks(resolution, channels, latent_dim, base_channels),

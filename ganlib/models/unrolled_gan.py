@@ -19,8 +19,9 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from ganlib.arguments import require_counts, require_positive, require_positive_integers
 from ganlib.errors import InputError
-from ganlib.gan import GAN, batch_size_of, require_positive_integers
+from ganlib.gan import GAN, batch_size_of
 from ganlib.randomness import seeded
 
 Tensors = list[tf.Tensor]
@@ -126,20 +127,12 @@ class UnrolledGAN(GAN):
         seed: int = 0,
     ):
         require_positive_integers(channels=channels, latent_dim=latent_dim, units=units)
-        if (
-            isinstance(unrolling_steps, bool)
-            or not isinstance(unrolling_steps, int)
-            or not unrolling_steps >= 0
-        ):
-            raise InputError(
-                f"unrolling_steps={unrolling_steps!r} is out of range: give an integer of at least 0"
-            )
-        for name, rate in (
-            ("generator_learning_rate", generator_learning_rate),
-            ("discriminator_learning_rate", discriminator_learning_rate),
-        ):
-            if not rate > 0:
-                raise InputError(f"{name}={rate!r} is out of range: give a number above 0, like 1e-4")
+        require_counts(unrolling_steps=unrolling_steps)
+        require_positive(
+            example="1e-4",
+            generator_learning_rate=generator_learning_rate,
+            discriminator_learning_rate=discriminator_learning_rate,
+        )
         with seeded(seed):
             super().__init__(
                 generator(channels, latent_dim, units),

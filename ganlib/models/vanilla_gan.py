@@ -15,8 +15,8 @@ from typing import ClassVar
 import keras
 from keras import layers
 
-from ganlib.errors import InputError
-from ganlib.gan import GAN, require_positive_integers
+from ganlib.arguments import require_positive, require_positive_integers, require_share
+from ganlib.gan import GAN
 from ganlib.layers import Dropout, Maxout
 from ganlib.randomness import seeded
 
@@ -125,12 +125,8 @@ class VanillaGAN(GAN):
         )
         if resolution is not None:
             require_positive_integers(resolution=resolution)
-        if not 0 <= dropout < 1:
-            raise InputError(f"dropout={dropout!r} is out of range: give a number in [0, 1), for example 0.5")
-        if not learning_rate > 0:
-            raise InputError(
-                f"learning_rate={learning_rate!r} is out of range: give a number above 0, for example 0.1"
-            )
+        require_share(example="0.5", dropout=dropout)
+        require_positive(example="0.1", learning_rate=learning_rate)
         shape = (channels,) if resolution is None else (resolution, resolution, channels)
         with seeded(seed):
             super().__init__(

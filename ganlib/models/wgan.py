@@ -23,8 +23,8 @@ from typing import ClassVar
 import keras
 from keras import layers
 
-from ganlib.errors import InputError
-from ganlib.gan import GAN, require_positive_integers
+from ganlib.arguments import require_positive, require_positive_integers
+from ganlib.gan import GAN
 from ganlib.models import dcgan
 from ganlib.randomness import seeded
 from ganlib.tricks import WeightClipping
@@ -124,10 +124,7 @@ class WGAN(GAN):
             base_channels=base_channels,
             kernel_size=kernel_size,
         )
-        if not learning_rate > 0:
-            raise InputError(
-                f"learning_rate={learning_rate!r} is out of range: give a number above 0, like 5e-5"
-            )
+        require_positive(example="5e-5", learning_rate=learning_rate)
         with seeded(seed):
             super().__init__(
                 self.make_generator(resolution, channels, latent_dim, base_channels, kernel_size),

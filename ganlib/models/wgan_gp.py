@@ -17,8 +17,8 @@ from typing import ClassVar
 import keras
 from keras import layers
 
-from ganlib.errors import InputError
-from ganlib.gan import GAN, require_positive_integers
+from ganlib.arguments import require_positive, require_positive_integers
+from ganlib.gan import GAN
 from ganlib.layers import BatchNormalization
 from ganlib.layers.residual import (
     Normalization,
@@ -125,10 +125,7 @@ class WGANGP(GAN):
         require_positive_integers(
             resolution=resolution, channels=channels, latent_dim=latent_dim, base_channels=base_channels
         )
-        if not learning_rate > 0:
-            raise InputError(
-                f"learning_rate={learning_rate!r} is out of range: give a number above 0, like 2e-4"
-            )
+        require_positive(example="2e-4", learning_rate=learning_rate)
         with seeded(seed):
             super().__init__(
                 generator(resolution, channels, latent_dim, base_channels),
