@@ -50,7 +50,7 @@ def build() -> list[dict[str, Any]]:
     from ganlib import models
 
     return [
-        entry_of(name, cls, {preset: parameters_of(cls.from_preset(preset)) for preset in cls.presets})
+        entry_of(name, cls, {preset: parameters_of(cls.untrained(preset)) for preset in cls.presets})
         for name, cls in models.registry().items()
     ]
 

@@ -15,6 +15,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -607,7 +608,22 @@ class GAN(keras.Model):
 
     @classmethod
     def from_preset(cls, name: str, **overrides: Any) -> "GAN":
-        """The model with a preset's arguments, some of them overridden.
+        """The model with a preset's arguments, some of them overridden, and its trained weights if it has any.
+
+        Raises:
+            InputError: There is no such preset, or no such argument.
+            CheckpointError: The trained weights do not fit the overridden arguments.
+        """
+        gan = cls.untrained(name, **overrides)
+        weights = cls.presets[name].get("weights")
+        if weights is not None:
+            with resources.as_file(resources.files("ganlib.zoo") / weights) as path:
+                gan.load_weights(path)
+        return gan
+
+    @classmethod
+    def untrained(cls, name: str, **overrides: Any) -> "GAN":
+        """`from_preset` without trained weights: with the initial values of its seed.
 
         Raises:
             InputError: There is no such preset, or no such argument.

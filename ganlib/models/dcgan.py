@@ -90,6 +90,14 @@ class DCGAN(GAN):
                 "batch_size": 64, "ema_decay": 0.995, "latent_distribution": "normal",
             },
         },
+        "fashion_32_zoo": {
+            "description": "laptop, trained: 600,000 images of Fashion-MNIST",
+            "arguments": {
+                "resolution": 32, "channels": 1, "latent_dim": 64, "base_channels": 32, "kernel_size": 4,
+                "learning_rate": 4e-4, "batch_size": 64, "ema_decay": 0.999, "latent_distribution": "normal",
+            },
+            "weights": "dcgan_fashion_32.weights.h5",
+        },
         "colab": {
             "description": "32x32 colour, 64 to 256 channels, for a GPU",
             "arguments": {

@@ -109,6 +109,14 @@ class SNGAN(GAN):
                 "learning_rate": 1e-3, "ema_decay": 0.995,
             },
         },
+        "fashion_32_zoo": {
+            "description": "laptop with 32 channels, trained: 350,000 images of Fashion-MNIST",
+            "arguments": {
+                "resolution": 32, "channels": 1, "latent_dim": 64, "base_channels": 32, "n_critic": 1,
+                "learning_rate": 5e-4, "ema_decay": 0.999,
+            },
+            "weights": "sngan_fashion_32.weights.h5",
+        },
         "colab": {
             "description": "32x32 colour, 128 and 64 channels, for a GPU",
             "arguments": {"resolution": 32, "channels": 3, "base_channels": 128, "ema_decay": 0.999},
