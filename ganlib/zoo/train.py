@@ -146,9 +146,11 @@ def train(gan: GAN, recipe: Recipe, run: Path) -> float:
             start, seen = time.perf_counter(), gan.images_seen
             a_step = max(1, seen // max(1, gan.step)) if seen else gan.batch_size
             steps = min(_CHUNK, -(-(recipe.images - seen) // a_step))
-            gan.fit(batches, steps_per_epoch=steps, verbose=0, callbacks=[Checkpoint(run, _CHUNK)])
-            seconds += time.perf_counter() - start
-            write_json(clock, seconds)
+            try:
+                gan.fit(batches, steps_per_epoch=steps, verbose=0, callbacks=[Checkpoint(run, _CHUNK)])
+            finally:
+                seconds += time.perf_counter() - start
+                write_json(clock, seconds)
             bar.update(gan.images_seen - seen)
     return seconds
 
@@ -232,4 +234,9 @@ _PROJECTION_FAILURES = ""
 _PIX2PIX_FAILURES = ""
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.exit("stopped and saved; the same command goes on")
+    except InputError as error:
+        sys.exit(str(error))
