@@ -5,6 +5,7 @@ same command goes on), writes the weights as float16, measures *those* on images
 scores, samples and the model card beside the weights. `measure` is also what the test of the cards calls.
 """
 
+import argparse
 import dataclasses
 import json
 import os
@@ -234,8 +235,11 @@ _PROJECTION_FAILURES = ""
 _PIX2PIX_FAILURES = ""
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Train, shrink and measure a model of the zoo.")
+    parser.add_argument("name", help=f"one of {', '.join(recipes())}")
+    parser.add_argument("--folder", default="runs/zoo", help="where checkpoints go (%(default)s)")
     try:
-        main(*sys.argv[1:])
+        main(**vars(parser.parse_args()))
     except KeyboardInterrupt:
         sys.exit("stopped and saved; the same command goes on")
     except InputError as error:
