@@ -94,8 +94,8 @@ def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str
     "--data",
     default="fashion_mnist",
     show_default=True,
-    help="fashion_mnist, mnist, cifar10, digits, polygons, shapes, gaussians_ring, gaussians_grid, "
-    "swiss_roll, folder:PATH or tfds:NAME.",
+    help="fashion_mnist, mnist, cifar10, digits, polygons, shapes, matching_shapes, "
+    "gaussians_ring, gaussians_grid, swiss_roll, folder:PATH or tfds:NAME.",
 )
 @click.option(
     "--data-option",

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ganlib import data
+from ganlib.data import matching_shapes
 from ganlib.errors import InputError
 
 CASES = {
@@ -15,6 +16,7 @@ CASES = {
     "shapes": {"resolution": 32},
     "shapes small": {"resolution": 9},
     "shapes alone": {"resolution": 128},
+    "matching_shapes": {"resolution": 17},
 }
 
 
@@ -255,6 +257,67 @@ def test_shapes_in_grey_are_the_luma():
     np.testing.assert_allclose(grey[unclipped], luma[unclipped], atol=1.5)
 
 
+def apart(a, b):
+    """Distance on the colour circle, in turns."""
+    return np.abs((a - b + 0.5) % 1 - 0.5)
+
+
+@pytest.mark.parametrize("resolution", [16, 32, 33])
+@pytest.mark.parametrize("spread", [0.0, 0.1, 0.5])
+def test_hues_of_two_objects_are_read_from_the_pixels(resolution, spread):
+    dataset = data.load("matching_shapes", resolution=resolution, spread=spread)
+    images, table = dataset.to_numpy(300), dataset.details(300)
+    true = np.stack([table["left_hue"], table["right_hue"]], axis=1)
+    np.testing.assert_array_less(apart(matching_shapes.hues(images), true), 0.013)
+    expected = apart(true[:, 0], true[:, 1])
+    found = matching_shapes.disagreement(images)
+    np.testing.assert_allclose(found, expected, atol=0.013)
+    assert abs(expected.mean() - spread / 2) < 0.02 and expected.max() <= spread + 1e-6
+    if spread == 0:
+        assert found.mean() < 0.002 and found.max() < 0.013
+        assert np.histogram(true, 12, (0, 1))[0].min() > 20  # all colours
+
+
+def test_mirrored_and_faded_scenes_keep_their_disagreement():
+    images = data.load("matching_shapes", spread=0.5).to_numpy(100)
+    expected = matching_shapes.disagreement(images)
+    np.testing.assert_allclose(matching_shapes.disagreement(images[:, :, ::-1]), expected, atol=1e-9)
+    np.testing.assert_allclose(matching_shapes.disagreement(0.3 * images), expected, atol=1e-3)
+
+
+def test_a_half_without_colour_disagrees():
+    images = data.load("matching_shapes").to_numpy(4)
+    images[1, :, 16:] = 0.0
+    images[2] = images[2].mean(axis=-1, keepdims=True)
+    np.testing.assert_array_equal(
+        np.isnan(matching_shapes.hues(images)), [[False, False], [False, True], [True, True], [False, False]]
+    )
+    found = matching_shapes.disagreement(images)
+    assert found[[1, 2]].tolist() == [0.5, 0.5] and found[[0, 3]].max() < 0.013
+    with pytest.raises(InputError, match=r"\(4, 32, 32, 1\)"):
+        matching_shapes.hues(images[..., :1])
+
+
+def test_objects_of_matching_scenes_are_far_apart_and_of_the_labels_kind():
+    images, labels = data.load("matching_shapes", resolution=16, labels=True).to_numpy(500)
+    table = data.load("matching_shapes").details(500)
+    np.testing.assert_array_equal(labels, table["class"])
+    assert set(labels) == {0, 1, 2} and matching_shapes.CLASS_NAMES == ("discs", "triangles", "squares")
+    np.testing.assert_array_less(np.ptp(images[:, :, 5:11], axis=-1), 0.02)  # grey between
+    coloured = np.ptp(images, axis=-1) > 0.2
+    assert coloured[:, :, :5].any(axis=(1, 2)).all() and coloured[:, :, 11:].any(axis=(1, 2)).all()
+    # a disc covers pi r^2, a square 2 r^2, a triangle 1.3 r^2
+    fine = np.ptp(data.load("matching_shapes", resolution=64).to_numpy(500), axis=-1) > 0.2
+    area = fine[:, :, :32].mean(axis=(1, 2)) * 2 / np.square(table["left_size"])
+    means = [area[labels == kind].mean() for kind in range(3)]
+    np.testing.assert_allclose(means, [np.pi, 3 * np.sqrt(3) / 4, 2.0], rtol=0.12)
+
+
+def test_no_seam_where_the_halves_meet():
+    images = (data.load("matching_shapes", resolution=64).to_numpy(200) + 1) * 127.5
+    np.testing.assert_array_less(np.abs(images[:, :, 31] - images[:, :, 32]), 1.01)
+
+
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
@@ -269,6 +332,10 @@ def test_shapes_in_grey_are_the_luma():
         ("polygons", {"min_corners": 2}, ["min_corners=2", "3 to 8"]),
         ("polygons", {"min_corners": 6, "max_corners": 4}, ["min_corners=6", "max_corners=4"]),
         ("shapes", {"resolution": 4}, ["resolution=4", "8 to 1024"]),
+        ("matching_shapes", {"resolution": 8}, ["resolution=8", "16 to 1024"]),
+        ("matching_shapes", {"channels": 1}, ["channels=1", "give 3"]),
+        ("matching_shapes", {"spread": 0.6}, ["spread=0.6", "0 to 0.5"]),
+        ("matching_shapes", {"spread": -0.1}, ["spread=-0.1", "at least 0"]),
         ("shapes", {"size": 10**9, "resolution": 1024}, ["GiB", "lower resolution"]),
     ],
 )

@@ -4,6 +4,7 @@
 |---|---|
 | gaussians_ring, gaussians_grid, swiss_roll | 2-D points, drawn for ever (toys.py) |
 | polygons, shapes | rendered images, drawn for ever, any resolution (polygons.py, shapes.py) |
+| matching_shapes | two objects of the same hue, left and right (matching_shapes.py) |
 | fashion_mnist | ships with ganlib: 10,000 and 2,000 images; all with full=True (fashion_mnist.py) |
 | digits | scikit-learn's 8x8 digits (digits.py) |
 | mnist, cifar10 | through keras.datasets (keras_datasets.py) |
@@ -24,7 +25,17 @@ from typing import Any
 
 import numpy as np
 
-from ganlib.data import digits, fashion_mnist, folder, keras_datasets, polygons, shapes, tfds, toys
+from ganlib.data import (
+    digits,
+    fashion_mnist,
+    folder,
+    keras_datasets,
+    matching_shapes,
+    polygons,
+    shapes,
+    tfds,
+    toys,
+)
 from ganlib.data.pairs import PairDataset, pair_names, paired, pairs_from_arrays, unpaired
 from ganlib.data.pipeline import BatchedDataset, ImageDataset
 from ganlib.data.resize import fitted
@@ -54,6 +65,10 @@ _SOURCES: dict[str, tuple[Callable[..., Any], str]] = {
     "swiss_roll": (toys.swiss_roll, "2-D points: a noisy spiral"),
     "polygons": (polygons.source, "grey convex polygons of 3 to 8 corners, rendered at any resolution"),
     "shapes": (shapes.source, "coloured shaded objects of 10 classes, rendered at any resolution from 8 on"),
+    "matching_shapes": (
+        matching_shapes.source,
+        "two coloured objects of the same hue, left and right, 3 kinds",
+    ),
     "fashion_mnist": (fashion_mnist.source, "28x28 grey clothes, 10 classes; 10,000 ship with ganlib"),
     "digits": (digits.source, "8x8 grey digits of scikit-learn, 10 classes, 1,797 images"),
     "mnist": (keras_datasets.mnist, "28x28 grey digits, 10 classes, through keras.datasets"),
@@ -98,7 +113,7 @@ def load(
         full: all images of fashion_mnist instead of the embedded ones.
         channels: 1 grey or 3 RGB; by default the source's own.
         **options: of the source; an error lists them. Toys: modes, radius, spacing, sigma, size; polygons and
-            shapes: size (None: infinite); fashion_mnist: data_dir.
+            shapes: size (None: infinite); matching_shapes: size, spread; fashion_mnist: data_dir.
 
     Returns:
         A tf.data.Dataset of float32 (resolution, resolution, channels) in [-1, 1], or points (2,); see
@@ -223,7 +238,7 @@ class Availability:
 
 def available() -> list[Availability]:
     """What is on this machine, and what to do about the rest; looks at files only, never at the network."""
-    rendered = [Availability(name, True, "rendered") for name in list(_SOURCES)[:5]]
+    rendered = [Availability(name, True, "rendered") for name in list(_SOURCES)[:6]]
     full = next((str(place) for place in fashion_mnist.places() if fashion_mnist.complete(place)), None)
     network = "load it once with a network; it stays in Keras' cache"
     rows = [
