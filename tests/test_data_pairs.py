@@ -1,5 +1,8 @@
 """Data of translators: alignment, what is not aligned, positions, folders as the papers lay them out."""
 
+import sys
+import types
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -211,6 +214,65 @@ def test_folders_of_domains(tmp_path):
         domains.class_labels(2)
 
 
+def test_domains_of_tensorflow_datasets(monkeypatch):
+    """cycle_gan/horse2zebra as far as it matters: four splits, a label that says the domain, sizes that differ."""
+    images = {s: noise(n, 12, 10, 3, seed=n) for n, s in enumerate(("trainA", "trainB", "testA", "testB"), 2)}
+    asked = []
+
+    class Builder:
+        info = types.SimpleNamespace(
+            features={"image": object(), "label": types.SimpleNamespace(names=["A", "B"])},
+            splits={split: types.SimpleNamespace(num_examples=len(part)) for split, part in images.items()},
+        )
+
+        def download_and_prepare(self):
+            asked.append("download")
+
+        def as_dataset(self, split, shuffle_files):
+            rows = [{"image": image, "label": "AB".index(split[-1])} for image in images[split]]
+            return types.SimpleNamespace(as_numpy_iterator=lambda: iter(rows))
+
+    def builder(name, data_dir):
+        asked.append((name, data_dir))
+        return Builder()
+
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", types.SimpleNamespace(builder=builder))
+    domains = data.unpaired("tfds:cycle_gan/horse2zebra", data_dir="where/it/lies")
+    assert asked == [("cycle_gan/horse2zebra", "where/it/lies"), "download"] * 2
+    for part, split in zip(domains.to_numpy(), ("trainA", "trainB"), strict=True):
+        np.testing.assert_array_equal(np.rint((part + 1) * 127.5), images[split][:2, 1:11])
+    assert [labels.tolist() for labels in domains.class_labels()] == [[0, 0], [1, 1]]
+    held_out = data.unpaired("tfds:cycle_gan/horse2zebra", "test", resolution=4, channels=1)
+    assert (held_out.size, held_out.source_shape) == (4, (4, 4, 1))
+    with pytest.raises(DataError, match=r"\(validationA\) cannot be had"):
+        data.unpaired("tfds:cycle_gan/horse2zebra", "validation")
+    with pytest.raises(InputError, match="no option 'size': it has data_dir"):
+        data.unpaired("tfds:cycle_gan/horse2zebra", size=3)
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(DataError, match=r"needs tensorflow-datasets .*ganlib\[tfds\]"):
+        data.unpaired("tfds:cycle_gan/horse2zebra")
+
+
+def test_pairs_from_files_are_augmented_together(tmp_path):
+    """Both halves of a file show one scene, the right one inverted; so they do after a common mirror and jitter."""
+    for i in range(6):
+        left = noise(16, 16, 3, seed=i)
+        save(tmp_path / "train" / f"{i}.png", np.concatenate([left, 255 - left], axis=1))
+    a, b = batches(data.paired(f"folder:{tmp_path}", mirror=True, jitter=True), 4)
+    np.testing.assert_allclose(b, -a, atol=1e-6)
+    plain = data.paired(f"folder:{tmp_path}").to_numpy()[0]
+    assert all(np.abs(image - plain).max(axis=(1, 2, 3)).min() > 0.1 for image in a)  # moved, every one
+
+
+def test_domains_are_augmented_each_by_itself():
+    """Two domains of the same images in the same order: mirrored alike they would stay equal."""
+    images = noise(40, 16, 16, 1)
+    for flag in ("mirror", "jitter"):
+        a, b = batches(data.pairs_from_arrays(images, images, paired=False, shuffle=False, **{flag: True}), 8)
+        equal = (np.abs(a - b) < 1e-5).all(axis=(1, 2, 3)).mean()
+        assert 0.2 < equal < 0.8 if flag == "mirror" else equal < 0.4
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -218,6 +280,7 @@ def test_folders_of_domains(tmp_path):
         (lambda: data.paired("fashion_mnist"), "no pairs are called 'fashion_mnist'"),
         (lambda: data.paired("folder:"), "lacks what follows the colon"),
         (lambda: data.paired("tfds:cycle_gan/maps"), "no pairs are called"),
+        (lambda: data.paired("folder:x", size=3), "no option 'size': it has none"),
         (lambda: data.paired(3), "is not text"),
         (lambda: data.paired("warm_to_cool", channels=1), "use channels=3"),
         (lambda: data.paired("warm_to_cool", mirror=1), "mirror=1 is not known"),

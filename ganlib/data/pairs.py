@@ -21,8 +21,9 @@ import dataclasses
 import difflib
 import functools
 import inspect
+import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import tensorflow as tf
@@ -30,7 +31,7 @@ import tensorflow as tf
 from ganlib import randomness
 from ganlib.data import fashion_mnist, folder, shapes, tfds
 from ganlib.data.edges import canny
-from ganlib.data.pipeline import _GROUP, BatchedDataset, _Batches, _Described, _rendered
+from ganlib.data.pipeline import _GROUP, _Batches, _OneByOne, _rendered
 from ganlib.data.resize import with_channels
 from ganlib.data.sources import (
     LARGEST,
@@ -45,6 +46,7 @@ from ganlib.data.sources import (
 )
 from ganlib.errors import DataError, InputError
 
+_ORDER = {"shuffle": None, "repeat": None, "mirror": False, "jitter": False}
 _LARGER = 286 / 256  # pix2pix's jitter: to 286x286, and a random 256x256 of that
 
 
@@ -85,12 +87,14 @@ _SOURCES: dict[str, tuple[Callable[..., Source], str]] = {
 }
 
 
-class PairDataset(_Described):
+class PairDataset(_OneByOne):
     """Pairs of images in [-1, 1], one by one: a tf.data.Dataset with attributes and a seekable `batch`.
 
     Elements are (source, target), both float32 (height, width, channels). `shape`, `channels` and so on are the
     target's. Made by `ganlib.data.paired` and `ganlib.data.unpaired`.
     """
+
+    _examples = "pairs"
 
     def __init__(self, maker: "_PairBatches", described: Source):
         self._maker = maker
@@ -109,24 +113,6 @@ class PairDataset(_Described):
     def paired(self) -> bool:
         """Whether a source and its target belong together."""
         return self._maker.second is None
-
-    def batch(self, batch_size: int, drop_remainder: bool | None = None) -> BatchedDataset:
-        """Batches of `batch_size` pairs, as `ImageDataset.batch` makes them of images.
-
-        Raises:
-            InputError: `batch_size` is not a positive integer.
-            DataError: no batch would be full.
-        """
-        batch_size = integer("batch_size", batch_size, 1)
-        if drop_remainder is None:
-            drop_remainder = self._maker.repeat or self.split.startswith("train")
-        length = self._maker.length
-        if drop_remainder and length is not None and length < batch_size:
-            raise DataError(
-                f"{self.name!r} ({self.split}) has {length} pairs, not one full batch of {batch_size}: "
-                "choose a smaller batch_size, repeat=True or drop_remainder=False"
-            )
-        return BatchedDataset(self._maker, self._source, batch_size, drop_remainder)
 
     def to_numpy(self, n: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The first `n` sources and targets in their own order, neither shuffled nor augmented.
@@ -235,20 +221,41 @@ class _PairBatches(_Batches):
         return images
 
 
+class PairOptions(TypedDict, total=False):
+    """What `paired` and `unpaired` take by name.
+
+    Args:
+        seed: of the order, the augmentation, and the content of what is rendered.
+        shuffle: a new permutation in every epoch; by default for the train split only.
+        repeat: go on for ever; by default for the train split only. What is rendered without end always does.
+        full: all images of Fashion-MNIST.
+        channels: of all images, 1 grey or 3 RGB; by default the source's own, of unpaired folders RGB.
+        mirror: mirror half of the pairs left to right, both images or none, anew in each epoch; unpaired, half of the
+            images of each domain.
+        jitter: enlarge both images of a pair by 286/256 and cut the same random square out of them, as pix2pix does
+            (section 6.2); unpaired, each image by itself.
+        size: rendered pairs: how many scenes there are.
+        data_dir: tfds: where TensorFlow Datasets keeps its files.
+    """
+
+    seed: int
+    shuffle: bool | None
+    repeat: bool | None
+    full: bool
+    channels: int | None
+    mirror: bool
+    jitter: bool
+    size: int | None
+    data_dir: str | os.PathLike | None
+
+
 def paired(
     name: str,
     split: str = "train",
     resolution: int | None = None,
     *,
-    seed: int = 0,
-    shuffle: bool | None = None,
-    repeat: bool | None = None,
-    full: bool = False,
-    channels: int | None = None,
-    mirror: bool = False,
-    jitter: bool = False,
     reverse: bool = False,
-    **options: Any,
+    **options: Unpack[PairOptions],
 ) -> PairDataset:
     """Pairs (source, target) by name, row by row of the same scene.
 
@@ -256,42 +263,23 @@ def paired(
         name: one of `pair_names()`.
         split: "train" or "test"; for folders the name of the sub-folder: "train", "val", "test".
         resolution: height and width of both, 4 to 1024; by default the source's own.
-        seed: of the order, the augmentation, and the content of what is rendered.
-        shuffle: a new permutation in every epoch; by default for the train split only.
-        repeat: go on for ever; by default for the train split only. What is rendered without end always does.
-        full: all images of Fashion-MNIST.
-        channels: of both images, 1 grey or 3 RGB; by default the source's own.
-        mirror: mirror both images of half of the pairs, anew in each epoch.
-        jitter: enlarge both images by 286/256 and cut a random square out of them, as pix2pix does (section 6.2).
         reverse: from the target to the source.
-        **options: rendered pairs: size, how many scenes there are.
+        **options: see `PairOptions`.
 
     Raises:
         InputError: an argument is not what it should be.
         DataError: the data is not here or broken.
     """
-    request = _request(name, split, resolution, channels, seed, full)
-    build = _builder(name, options, {"folder": folder.paired_source})
-    pairs = build(request, **options)
+    request, order, options = _request(name, split, resolution, **options)
+    pairs = _builder(name, options, {"folder": folder.paired_source})(request, **options)
     width = pairs.shape[-1] // 2
     if reverse:
         pairs = _exchanged(pairs, width)
-    return _dataset(pairs, None, width, request, shuffle, repeat, mirror, jitter)
+    return _dataset(pairs, None, width, request, **order)
 
 
 def unpaired(
-    name: str,
-    split: str = "train",
-    resolution: int | None = None,
-    *,
-    seed: int = 0,
-    shuffle: bool | None = None,
-    repeat: bool | None = None,
-    full: bool = False,
-    channels: int | None = None,
-    mirror: bool = False,
-    jitter: bool = False,
-    **options: Any,
+    name: str, split: str = "train", resolution: int | None = None, **options: Unpack[PairOptions]
 ) -> PairDataset:
     """Images of two domains, (a, b), side by side without a relation: each in an order of its own.
 
@@ -302,26 +290,18 @@ def unpaired(
         name: one of `pair_names()`, or tfds:cycle_gan/NAME.
         split: "train" or "test".
         resolution: as in `paired`.
-        seed: as in `paired`.
-        shuffle: as in `paired`.
-        repeat: as in `paired`.
-        full: as in `paired`.
-        channels: as in `paired`; for folders RGB by default.
-        mirror: mirror half of the images of each domain.
-        jitter: as in `paired`, each image by itself.
-        **options: as in `paired`.
+        **options: see `PairOptions`.
 
     Raises:
         InputError: an argument is not what it should be.
         DataError: the data is not here or broken.
     """
-    request = _request(name, split, resolution, channels, seed, full)
+    request, order, options = _request(name, split, resolution, **options)
     domains = {"folder": folder.domain_source, "tfds": _tfds_domain}
     build = _builder(name, options, domains)
-    prefix = name.partition(":")[0]
-    if prefix in domains:
-        rgb = dataclasses.replace(request, channels=channels or 3)
-        first, second = (build(rgb, domain=domain, **options) for domain in "AB")
+    if name.partition(":")[0] in domains:
+        rgb = dataclasses.replace(request, channels=request.channels or 3)
+        first, second = (build(rgb, domain, **options) for domain in "AB")
         if first.shape != second.shape:
             raise DataError(
                 f"the domains of {name!r} have {first.shape} and {second.shape} images: give resolution="
@@ -329,7 +309,7 @@ def unpaired(
     else:
         first, second = _halves(build, request, options)
     second = dataclasses.replace(second, split=f"{second.split}, domain B")  # an order of its own
-    return _dataset(first, second, first.shape[-1], request, shuffle, repeat, mirror, jitter)
+    return _dataset(first, second, first.shape[-1], request, **order)
 
 
 def pairs_from_arrays(
@@ -388,7 +368,10 @@ def pair_names() -> dict[str, str]:
     }
 
 
-def _request(name, split, resolution, channels, seed, full) -> Request:
+def _request(
+    name, split, resolution, seed=0, channels=None, full=False, **rest
+) -> tuple[Request, dict[str, Any], dict[str, Any]]:
+    """What is asked for, how it is ordered and augmented, and the options of the source."""
     one_of("channels", channels, (None, 1, 3))
     if resolution is not None:
         resolution = integer("resolution", resolution, SMALLEST, LARGEST)
@@ -396,7 +379,8 @@ def _request(name, split, resolution, channels, seed, full) -> Request:
         raise InputError(f"split={split!r} is not text: give 'train' or 'test'")
     if full and name != "edges_to_fashion":
         raise InputError(f"full=True is for 'edges_to_fashion' only, {name!r} is always whole: leave it out")
-    return Request(name, split, resolution, channels, integer("seed", seed, 0), bool(full))
+    order = {flag: rest.pop(flag, value) for flag, value in _ORDER.items()}
+    return Request(name, split, resolution, channels, integer("seed", seed, 0), bool(full)), order, rest
 
 
 def _builder(name: str, options: dict[str, Any], prefixes: dict[str, Callable]) -> Callable[..., Source]:
@@ -407,14 +391,13 @@ def _builder(name: str, options: dict[str, Any], prefixes: dict[str, Callable]) 
     if colon and prefix in prefixes:
         if not rest:
             raise InputError(f"{name!r} lacks what follows the colon: give {prefix}:PATH")
-        if options:
-            raise InputError(f"{name!r} has no option {next(iter(options))!r}")
-        return functools.partial(prefixes[prefix], rest)
-    if name not in _SOURCES:
+        build = functools.partial(prefixes[prefix], rest)
+    elif name in _SOURCES:
+        build = _SOURCES[name][0]
+    else:
         close = difflib.get_close_matches(name.lower().replace("-", "_"), _SOURCES, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"give one of {', '.join(pair_names())}"
         raise InputError(f"no pairs are called {name!r}: {hint}")
-    build = _SOURCES[name][0]
     known = [p.name for p in inspect.signature(build).parameters.values() if p.kind is p.KEYWORD_ONLY]
     for option in options:
         if option not in known:
@@ -424,8 +407,12 @@ def _builder(name: str, options: dict[str, Any], prefixes: dict[str, Callable]) 
     return build
 
 
-def _tfds_domain(name: str, request: Request, *, domain: str) -> ArraySource:
-    return tfds.source(name, dataclasses.replace(request, split=f"{request.split}{domain}"))
+def _tfds_domain(
+    name: str, request: Request, domain: str, *, data_dir: str | os.PathLike | None = None
+) -> ArraySource:
+    """Domain "A" or "B" of a data set whose splits are called as CycleGAN's are: trainA, trainB, testA, testB."""
+    part = dataclasses.replace(request, split=f"{request.split}{domain}")
+    return tfds.source(name, part, data_dir=data_dir)
 
 
 def _halves(build: Callable[..., Source], request: Request, options: dict[str, Any]) -> tuple[Source, Source]:

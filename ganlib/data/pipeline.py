@@ -87,7 +87,38 @@ class _Described(tf.data.Dataset):
         return self._source.centers
 
 
-class ImageDataset(_Described):
+class _OneByOne(_Described):
+    """Examples one by one, of a maker of batches that starts anywhere."""
+
+    _maker: "_Batches"
+    _examples = "examples"  # what one is called in messages
+
+    def batch(self, batch_size: int, drop_remainder: bool | None = None) -> "BatchedDataset":
+        """Batches of `batch_size` examples, made whole and ahead of time.
+
+        Args:
+            batch_size: examples a batch.
+            drop_remainder: leave out a last batch that is not full. By default so for the train split. Where
+                the data repeats there is no last batch: one that crosses the end of an epoch goes on with the
+                next epoch.
+
+        Raises:
+            InputError: `batch_size` is not a positive integer.
+            DataError: no batch would be full.
+        """
+        batch_size = integer("batch_size", batch_size, 1)
+        if drop_remainder is None:
+            drop_remainder = self._maker.repeat or self.split.startswith("train")
+        length = self._maker.length
+        if drop_remainder and length is not None and length < batch_size:
+            raise DataError(
+                f"{self.name!r} ({self.split}) has {length} {self._examples}, not one full batch of {batch_size}: "
+                "choose a smaller batch_size, repeat=True or drop_remainder=False"
+            )
+        return BatchedDataset(self._maker, self._source, batch_size, drop_remainder)
+
+
+class ImageDataset(_OneByOne):
     """Images in [-1, 1], or points, one by one: a tf.data.Dataset with attributes and a seekable `batch`.
 
     Elements are float32 (height, width, channels), or pairs of that and an int32 scalar if labels were asked
@@ -109,30 +140,6 @@ class ImageDataset(_Described):
             )
         )
         super().__init__(single, source, labels)
-
-    def batch(self, batch_size: int, drop_remainder: bool | None = None) -> "BatchedDataset":
-        """Batches of `batch_size` examples, made whole and ahead of time.
-
-        Args:
-            batch_size: examples a batch.
-            drop_remainder: leave out a last batch that is not full. By default so for the train split. Where
-                the data repeats there is no last batch: one that crosses the end of an epoch goes on with the
-                next epoch.
-
-        Raises:
-            InputError: `batch_size` is not a positive integer.
-            DataError: no batch would be full.
-        """
-        batch_size = integer("batch_size", batch_size, 1)
-        if drop_remainder is None:
-            drop_remainder = self._maker.repeat or self.split.startswith("train")
-        length = self._maker.length
-        if drop_remainder and length is not None and length < batch_size:
-            raise DataError(
-                f"{self.name!r} ({self.split}) has {length} examples, not one full batch of {batch_size}: "
-                "choose a smaller batch_size, repeat=True or drop_remainder=False"
-            )
-        return BatchedDataset(self._maker, self._source, batch_size, drop_remainder)
 
     def to_numpy(self, n: int | None = None) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """The first `n` examples in the source's own order, unshuffled, as float32 NumPy arrays.
