@@ -189,7 +189,7 @@ def picture(gan: GAN) -> np.ndarray:
         return np.concatenate([sources, np.clip(gan.translate(sources, seed=0), -1, 1)])
     if hasattr(gan, "num_classes"):
         return gan.sample(10 * gan.num_classes, labels=np.repeat(np.arange(gan.num_classes), 10), seed=0)
-    return gan.sample(60, seed=0)
+    return gan.sample(64, seed=0)
 
 
 def card(name: str, gan: GAN, scores: dict[str, tuple[float, float]], seconds: float, path: Path) -> str:
