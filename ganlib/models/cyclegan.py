@@ -199,9 +199,9 @@ class CycleGAN(Translator):
     arxiv = "1703.10593"
     presets: ClassVar = {
         "smoke": {
-            "description": "8x8 grey, 4 channels, one residual block: seconds, for tests",
+            "description": "16x16 grey, 4 channels, one residual block: seconds, for tests",
             "arguments": {
-                "resolution": 8, "channels": 1, "base_channels": 4, "residual_blocks": 1, "receptive_field": 16,
+                "resolution": 16, "channels": 1, "base_channels": 4, "residual_blocks": 1, "receptive_field": 16,
                 "pool_size": 6, "constant_steps": 20, "decay_steps": 60, "batch_size": 4,
             },
         },

@@ -14,6 +14,9 @@ itself, with a scale and an offset a channel, in training and in translation. Wr
 Differs from the authors' code: D's step and G's draw noise of their own; the bottleneck is not normalised (as in their
 PyTorch code; batch norm there turned a batch of 1 into zeros in their first code); dropout as in the paper and in their
 first code, from the innermost block on (their PyTorch code begins one block later). Learning rates do not decay.
+
+The preset `laptop` has batches of 16 and four times the paper's rate: of 2, 4 and 8e-4 it has the lowest
+FID(fashion-cnn) after 600 steps, 34.7, 15.6 and 9.5. `BatchNormPix2Pix` is as good there: 34.7, 17.1 and 8.9.
 """
 
 from typing import ClassVar
@@ -119,7 +122,7 @@ class Pix2Pix(Translator):
             "description": "32x32 grey edges -> clothes in minutes on two CPU cores",
             "arguments": {
                 "resolution": 32, "source_channels": 1, "channels": 1, "base_channels": 16, "receptive_field": 16,
-                "batch_size": 16,
+                "batch_size": 16, "learning_rate": 8e-4,
             },
         },
         "colab": {
