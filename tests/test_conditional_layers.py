@@ -22,7 +22,7 @@ from ganlib.layers import (
 )
 from ganlib.layers.conditional_residual import conditional_residual_same, conditional_residual_up
 from ganlib.layers.residual import plain, spectral
-from ganlib.layers.self_attention import attention_maps
+from ganlib.layers.self_attention import _blocks, attention_maps, gather
 from ganlib.randomness import seeded
 
 REFERENCE = np.load(Path(__file__).parent / "data" / "conditional.npz")
@@ -202,6 +202,51 @@ def test_attention_by_hand():
     assert found.shape == (2, 6, 6, 3, 3) and found.dtype == np.float32
     np.testing.assert_allclose(found.reshape(weights.shape), weights, **close)
     np.testing.assert_allclose(found.sum((3, 4)), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("blocks", [1, 3, 6])
+def test_blocks_and_the_gradient_by_hand_change_nothing(blocks):
+    shapes = [(2, 12, 3), (2, 5, 3), (2, 5, 4), (2, 12, 4), (2, 12, 3)]
+    q, k, v, direction, second = (
+        tf.random.stateless_normal(shape, (0, i), dtype=tf.float64) for i, shape in enumerate(shapes)
+    )
+    plain = lambda q, k, v: tf.matmul(tf.nn.softmax(tf.matmul(q, k, transpose_b=True)), v)  # noqa: E731
+
+    @tf.function
+    def derivatives(function, inputs):
+        """The output, three gradients, and three second derivatives of what a gradient penalty would be."""
+        with tf.GradientTape() as outer:
+            outer.watch(inputs)
+            with tf.GradientTape() as inner:
+                inner.watch(inputs)
+                output = function(*inputs)
+                value = tf.reduce_sum(direction * tf.square(output))
+            first = inner.gradient(value, inputs)
+            penalty = tf.reduce_sum(second * first[0]) + sum(tf.reduce_sum(tf.square(g)) for g in first)
+        return [output, *first, *outer.gradient(penalty, inputs)]
+
+    found = derivatives(lambda q, k, v: gather(q, k, v, blocks), [q, k, v])
+    for mine, theirs in zip(found, derivatives(plain, [q, k, v]), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("size", "blocks"),
+    [((2, 2), 1), ((32, 32), 1), ((64, 32), 4), ((48, 48), 6), ((64, 64), 16), ((128, 128), 16)],
+)
+def test_blocks_of_the_map(size, blocks):
+    assert _blocks(*size) == blocks
+    assert size[0] * size[1] % blocks == 0
+
+
+def test_a_large_map_in_blocks_is_the_small_ones_formula():
+    layer, x = SelfAttention(), tf.random.stateless_normal((1, 64, 32, 8), (0, 3))
+    layer.build(x.shape)
+    layer.gamma.assign(0.7)
+    values = tf.nn.max_pool2d(layer.value(x), 2, 2, "VALID")
+    weights = layer.attention_map(x).reshape(1, 2048, 512)
+    gathered = tf.reshape(weights @ tf.reshape(values, (1, 512, 4)), (1, 64, 32, 4))
+    np.testing.assert_allclose(layer(x), x + 0.7 * layer.out(gathered), atol=1e-5)
 
 
 @pytest.mark.parametrize("cls", [SelfAttention, SpectralSelfAttention])

@@ -10,11 +10,16 @@ brings them back to C; keys and values are max-pooled 2x2, so that there are N/4
 paper has no o in its first versions, and no pooling.) gamma starts at 0: the layer begins as the identity.
 
 Cost for one image: the map a has N * N/4 float32, that is N^2 bytes, 1 MiB at 32x32 and 16 MiB at 64x64, and training
-keeps one for the backward pass (and holds two gradients of that size while it is there). The arithmetic is
+keeps one for the backward pass. The arithmetic is
 
     2 N C (C/8 + C/8 + C/2 + C/2) for the 1x1 convolutions,   2 N (N/4) (C/8 + C/2) for the two products with a.
+
+A map beyond 1 MiB is made in blocks of rows, so that scores and their gradients, which are as large, are in the
+processor's cache when they are needed, and never whole in memory. The gradient is written out, with
+sum_j a_ij (da)_ij = (dy)_i . y_i (Dao et al. 2022, arXiv:2205.14135, appendix B.2), which saves a pass over the map.
 """
 
+import math
 from typing import Any
 
 import keras
@@ -60,9 +65,10 @@ class SelfAttention(layers.Layer):
     def call(self, inputs, training=None):
         """(batch, height, width, channels) -> the same shape."""
         _, height, width, channels = inputs.shape
-        weights = self._weights(inputs, training)
+        queries, keys = self._queries_and_keys(inputs, training)
         values = _positions(tf.nn.max_pool2d(self.value(inputs, training=training), 2, 2, "VALID"))
-        gathered = tf.reshape(tf.matmul(weights, values), [-1, height, width, channels // 2])
+        gathered = gather(queries, keys, values, _blocks(height, width))
+        gathered = tf.reshape(gathered, [-1, height, width, channels // 2])
         return inputs + tf.convert_to_tensor(self.gamma) * self.out(gathered, training=training)
 
     def attention_map(self, inputs: Any) -> np.ndarray:
@@ -71,7 +77,8 @@ class SelfAttention(layers.Layer):
         if not self.built:
             self.build(inputs.shape)
         _, height, width, _ = inputs.shape
-        weights = self._weights(inputs, training=False)
+        queries, keys = self._queries_and_keys(inputs, training=False)
+        weights = tf.nn.softmax(tf.matmul(queries, keys, transpose_b=True))
         return tf.reshape(weights, [-1, height, width, height // 2, width // 2]).numpy()
 
     @staticmethod
@@ -79,11 +86,10 @@ class SelfAttention(layers.Layer):
         """Bytes of the attention map of `batch` feature maps in float32."""
         return 4 * batch * (height * width) * (height // 2 * (width // 2))
 
-    def _weights(self, inputs: tf.Tensor, training: bool | None) -> tf.Tensor:
-        """a: (batch, height * width, height * width / 4)."""
-        queries = _positions(self.query(inputs, training=training))
-        keys = _positions(tf.nn.max_pool2d(self.key(inputs, training=training), 2, 2, "VALID"))
-        return tf.nn.softmax(tf.matmul(queries, keys, transpose_b=True))
+    def _queries_and_keys(self, inputs: tf.Tensor, training: bool | None) -> tuple[tf.Tensor, tf.Tensor]:
+        """(batch, height * width, channels / 8) and (batch, height * width / 4, channels / 8)."""
+        keys = tf.nn.max_pool2d(self.key(inputs, training=training), 2, 2, "VALID")
+        return _positions(self.query(inputs, training=training)), _positions(keys)
 
     def compute_output_shape(self, input_shape):
         """The inputs' shape."""
@@ -120,6 +126,51 @@ def attention_maps(network: keras.Model, inputs: Any) -> list[np.ndarray]:
     features = keras.Model(network.inputs, [layer.input for layer in found])(inputs, training=False)
     features = features if isinstance(features, list | tuple) else [features]
     return [layer.attention_map(x) for layer, x in zip(found, features, strict=True)]
+
+
+def gather(queries: tf.Tensor, keys: tf.Tensor, values: tf.Tensor, blocks: int = 1) -> tf.Tensor:
+    """softmax(queries keys^T) values, a block of queries at a time.
+
+    Args:
+        queries: (batch, n, c).
+        keys: (batch, m, c).
+        values: (batch, m, d).
+        blocks: How many, a divisor of n.
+
+    Returns:
+        (batch, n, d), with first and second derivatives.
+    """
+
+    @tf.custom_gradient
+    def gathered(queries, keys, values):
+        parts = tf.split(queries, blocks, axis=1)
+        weights = [tf.nn.softmax(tf.matmul(part, keys, transpose_b=True)) for part in parts]
+        outputs = tf.concat([tf.matmul(a, values) for a in weights], axis=1)
+
+        def gradient(towards):
+            # one more column in both factors subtracts (dy)_i . y_i within the product
+            means = tf.reduce_sum(towards * outputs, axis=-1, keepdims=True)
+            left = tf.split(tf.concat([towards, -means], axis=-1), blocks, axis=1)
+            right = tf.concat([values, tf.ones_like(values[..., :1])], axis=-1)
+            by_query, by_key, by_value = [], [], []
+            for part, a, factor, dy in zip(
+                parts, weights, left, tf.split(towards, blocks, axis=1), strict=True
+            ):
+                scores = a * tf.matmul(factor, right, transpose_b=True)
+                by_query.append(tf.matmul(scores, keys))
+                by_key.append(tf.matmul(scores, part, transpose_a=True))
+                by_value.append(tf.matmul(a, dy, transpose_a=True))
+            return tf.concat(by_query, axis=1), tf.add_n(by_key), tf.add_n(by_value)
+
+        return outputs, gradient
+
+    return gathered(queries, keys, values)
+
+
+def _blocks(height: int, width: int) -> int:
+    """The fewest equal blocks of positions with at most 1 MiB of map an image; from 16 on, no more are asked for."""
+    wanted = min(16, math.ceil(SelfAttention.map_bytes(height, width) / 2**20))
+    return next(n for n in range(wanted, height * width + 1) if height * width % n == 0)
 
 
 def _positions(x: tf.Tensor) -> tf.Tensor:
