@@ -302,6 +302,79 @@ def neighbours(samples: Any, neighbours: Any, distances: Any | None = None) -> F
     return figure
 
 
+def attention(images: Any, maps: Any, points: Any, titles: Sequence[str] | None = None) -> Figure:
+    """What some positions of images attend to: a row an image, the marked image first, then a map for each mark.
+
+    Args:
+        images: (n, height, width, 1 or 3) in [-1, 1].
+        maps: (n, h, w, a, b), as `SAGAN.attention_maps` gives them: for each of h * w positions a weight of each of
+            a * b positions.
+        points: (k, 2) or (n, k, 2): the positions to show, row in 0 ... h - 1 and column in 0 ... w - 1.
+        titles: a name for each point, above its maps.
+
+    Returns:
+        A figure. Maps lie over the image in grey, in the colours of the bar at the right: from 0 to the largest weight
+        that is drawn.
+
+    Raises:
+        InputError: as `grid`; the shapes do not fit; a point outside; not one title a point.
+    """
+    pixels, maps, points = _pixels(images), np.asarray(maps), np.asarray(points)
+    if maps.ndim != 5 or len(maps) != len(pixels):
+        raise InputError(f"maps have shape {maps.shape} for {len(pixels)} images; expected (n, h, w, a, b)")
+    if points.ndim == 2:
+        points = np.broadcast_to(points, (len(pixels), *points.shape))
+    if (
+        points.ndim != 3
+        or points.shape[::2] != (len(pixels), 2)
+        or not points.size
+        or points.dtype.kind not in "iu"
+    ):
+        raise InputError(f"points have shape {points.shape}; expected whole numbers (k, 2) or (n, k, 2)")
+    if points.min() < 0 or (points >= maps.shape[1:3]).any():
+        raise InputError(
+            f"points reach {points.max(axis=(0, 1))}; a map has {maps.shape[1]}x{maps.shape[2]} positions"
+        )
+    n, k = points.shape[:2]
+    _one_each("titles", titles, k, "point")
+    side, head = 150, 40
+    height = max(n * side + head, 2 * side)
+    width = (k + 1) * side + 110
+    figure = Figure(width / _DPI, height / _DPI)
+    chosen = np.stack([maps[i, row, column] for i in range(n) for row, column in points[i]])
+    top = max(float(chosen.max()), 1e-12)
+    names = ["image", *(titles or [f"from {j + 1}" for j in range(k)])]
+    extent = (0, maps.shape[2], maps.shape[1], 0)  # in positions of the feature map
+    for i in range(n):
+        grey = pixels[i].mean(axis=-1)
+        for j in range(k + 1):
+            place = (j * side + 4, height - head - (i + 1) * side + 4, side - 8, side - 8)
+            axes = figure.add_axes((place[0] / width, place[1] / height, place[2] / width, place[3] / height))
+            axes.set(xticks=[], yticks=[])
+            if i == 0:
+                axes.set_title(names[j], fontsize=_TEXT)
+            style = {"extent": extent, "interpolation": "nearest", "aspect": "auto"}
+            if j == 0:
+                axes.imshow(np.broadcast_to(pixels[i], (*grey.shape, 3)), **style)
+            else:
+                axes.imshow(grey, cmap="gray", vmin=0, vmax=255, **style)
+                drawn = axes.imshow(
+                    chosen[i * k + j - 1], cmap="cividis", vmin=0, vmax=top, alpha=0.65, **style
+                )
+            for mark, (row, column) in enumerate(points[i]):
+                if j in (0, mark + 1):
+                    axes.plot(
+                        column + 0.5, row + 0.5, "o", markersize=13, color="white", markeredgecolor=BLACK
+                    )
+                    axes.text(
+                        column + 0.5, row + 0.5, str(mark + 1), fontsize=10, ha="center", va="center_baseline"
+                    )
+    bar = figure.add_axes(((width - 92) / width, 8 / height, 16 / width, (height - head - 12) / height))
+    figure.colorbar(drawn, cax=bar).set_alpha(1)
+    bar.tick_params(labelsize=11)
+    return figure
+
+
 def traces(
     lines: Mapping[str, tuple[Any, Any]],
     x: str = "step (generator updates)",

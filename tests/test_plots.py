@@ -354,3 +354,52 @@ def _bytes(figure):
     out = io.BytesIO()
     figure.savefig(out, format="png")
     return out
+
+
+def maps_of(n=2):
+    maps = np.random.default_rng(0).random((n, 4, 6, 2, 3))
+    return maps / maps.sum(axis=(3, 4), keepdims=True)
+
+
+def test_attention_draws_the_maps_of_its_points_over_the_images():
+    images, maps = constant(-0.5, 0.5, size=8, channels=3), maps_of()
+    points = np.array([[[0, 0], [3, 5]], [[1, 2], [2, 4]]])
+    figure = plots.attention(images, maps, points, titles=["corner", "other"])
+    panels, bar = figure.axes[:-1], figure.axes[-1]
+    assert len(panels) == 2 * 3
+    assert [axes.get_title() for axes in panels] == ["image", "corner", "other", "", "", ""]
+    chosen = [maps[i, row, column] for i in range(2) for row, column in points[i]]
+    overlays = [axes.images[1] for axes in panels if len(axes.images) == 2]
+    for overlay, expected in zip(overlays, chosen, strict=True):
+        np.testing.assert_array_equal(overlay.get_array(), expected)
+        assert overlay.get_extent() == [0, 6, 4, 0] and overlay.get_clim() == (0, np.max(chosen))
+    marks = [[tuple(line.get_xydata()[0]) for line in axes.lines] for axes in panels]
+    assert marks[0] == [(0.5, 0.5), (5.5, 3.5)] and marks[2] == [(5.5, 3.5)] and marks[4] == [(2.5, 1.5)]
+    assert [text.get_text() for text in panels[2].texts] == ["2"]
+    assert bar.get_ylim() == (0, np.max(chosen))
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_attention_takes_the_same_points_for_all_images():
+    figure = plots.attention(constant(0, 0, 0, size=4), maps_of(3), [[2, 1]])
+    assert len(figure.axes) == 3 * 2 + 1
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["image", "from 1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((constant(0), maps_of(), [[0, 0]]), "maps have shape (2, 4, 6, 2, 3) for 1 images"),
+        ((constant(0, 0), maps_of()[0], [[0, 0]]), "expected (n, h, w, a, b)"),
+        ((constant(0, 0), maps_of(), [0, 0]), "points have shape (2,)"),
+        ((constant(0, 0), maps_of(), [[0.5, 0]]), "whole numbers"),
+        ((constant(0, 0), maps_of(), [[4, 0]]), "a map has 4x6 positions"),
+        ((constant(0, 0), maps_of(), [[-1, 0]]), "a map has 4x6 positions"),
+        ((constant(0, 0), maps_of(), [[0, 0]], ["a", "b"]), "expected 1, one for each point"),
+        ((2 + constant(0, 0), maps_of(), [[0, 0]]), "expected [-1, 1]"),
+    ],
+)
+def test_attention_refuses_what_does_not_fit(arguments, words):
+    with pytest.raises(InputError) as caught:
+        plots.attention(*arguments)
+    assert words in str(caught.value)
