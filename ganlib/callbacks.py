@@ -25,6 +25,7 @@ from ganlib.errors import InputError, TrainingDiverged
 from ganlib.files import history_text, make_folder, read_history, read_json, write_atomically, write_json
 from ganlib.monitors import CollapseAlarm, GradientNorms, Spectra  # noqa: F401
 from ganlib.steps import EverySteps, Table, require_count
+from ganlib.translation import Translator
 
 _LOGS = ("discriminator_loss", "generator_loss", "real_loss", "fake_loss", "real_logits", "fake_logits")
 _FOLD = 100  # pending logs are turned into numbers this often, so that they do not pile up on the device
@@ -144,19 +145,21 @@ class Curves(EverySteps):
 class SampleGrid(EverySteps):
     """Draws samples of the same latents again and again: folder/step-00000500.png, at the end one GIF.
 
-    Also draws before the first step and after the last. 2-D models give a scatter plot, on the same axes each
-    time. Pictures of steps beyond the restored one are removed at the start: the folder is one run's.
+    Also draws before the first step and after the last. 2-D models give a scatter plot, on the same axes each time;
+    conditional models a row for each class, with the same latents in each; translators a row for each image. Pictures
+    of steps beyond the restored one are removed at the start: the folder is one run's.
 
     Args:
         folder: Where the pictures go.
         every: Steps between pictures.
-        n: Samples in a picture.
+        n: Samples in a picture, at most, or rows of a translator's.
         seed: Seed of the latents; no effect on the training.
         truncation: As in `GAN.sample`.
         gif: Whether to write folder/training.gif at the end, from all pictures on disk (at most 100, evenly
             spaced).
-        labels: As in `GAN.sample`; by default a conditional model shows its classes in turn.
-        real: Points (m, 2) to draw behind those of a 2-D model, and to take the axes from.
+        labels: As in `GAN.sample`, instead of rows of classes.
+        real: Of a 2-D model: points (m, 2) to draw behind the samples, and to take the axes from. Of a translator:
+            (sources, targets), the images to translate and what to show beside them.
 
     Raises:
         InputError: An argument is out of range, or the folder cannot be written.
@@ -179,9 +182,15 @@ class SampleGrid(EverySteps):
         self.folder = Path(folder)
         self.n, self.seed, self.truncation, self.gif = n, seed, truncation, gif
         self.labels = labels
-        self.real = None if real is None else np.asarray(real)
-        reach = 3.0 if real is None else 1.25 * float(np.abs(self.real).max())
-        self._limits = (-reach, reach)
+        self.real = real
+
+    def set_model(self, model: keras.Model) -> None:
+        """Refuse a translator that has nothing to translate."""
+        super().set_model(model)
+        if isinstance(model, Translator) and self.real is None:
+            raise InputError(
+                f"{type(model).__name__} translates images: give SampleGrid some, real=(sources, targets)"
+            )
 
     def on_train_begin(self, logs=None):
         """Remove pictures beyond the restored step; draw the start."""
@@ -197,22 +206,32 @@ class SampleGrid(EverySteps):
         path = self.folder / f"step-{self.step:08d}.png"
         if path.exists() and self.step > 0:
             return
-        labels, classes = self.labels, getattr(self.model, "num_classes", None)
-        if labels is None and classes is not None:
-            labels = np.arange(self.n) % classes
-        samples = self.model.sample(self.n, labels=labels, truncation=self.truncation, seed=self.seed)
+        samples, columns = self._samples()
         if not np.isfinite(samples).all():
             raise TrainingDiverged(
                 f"step {self.step}: the samples are not finite; lower the learning rate and resume from "
                 f"{getattr(self.model, 'last_checkpoint', None) or 'the start'}"
             )
         if samples.ndim == 2:
-            picture = plots.points(self.real, samples, limits=self._limits, title=f"step {self.step:,}")
+            reach = 3.0 if self.real is None else 1.25 * float(np.abs(self.real).max())
+            limits, title = (-reach, reach), f"step {self.step:,}"
+            plots.save_png(plots.points(self.real, samples, limits=limits, title=title), path)
         else:
-            picture = np.clip(
-                samples, -1, 1
-            )  # a generator without tanh may reach beyond; that is no reason to stop
-        plots.save_png(picture, path)
+            # a generator without tanh may reach beyond; that is no reason to stop
+            plots.save_png(np.clip(samples, -1, 1), path, columns)
+
+    def _samples(self) -> tuple[np.ndarray, int | None]:
+        """What to draw, row after row, and in how many columns; None: as square as possible."""
+        model, classes = self.model, getattr(self.model, "num_classes", None)
+        if isinstance(model, Translator):
+            shown = model.pictures_of(*(images[: self.n] for images in self.real))
+            return plots.in_rows(shown), len(shown)
+        if classes is None or classes > self.n or self.labels is not None:
+            return model.sample(self.n, self.labels, self.truncation, self.seed), None
+        columns = self.n // classes
+        latents = np.tile(model.sample_latents(columns, self.truncation, self.seed), (classes, 1))
+        labels = model.sample_labels(classes * columns, np.repeat(np.arange(classes), columns))
+        return model.images_of(model.conditioned(latents, labels)), columns
 
     def on_train_end(self, logs=None):
         """Draw the end, and the GIF."""
@@ -357,7 +376,7 @@ class ProgressBar(EverySteps):
 
 
 class TensorBoard(EverySteps):
-    """Writes the logs, and a grid of samples, for `tensorboard --logdir folder`.
+    """Writes the logs, and a grid of samples (not of translators), for `tensorboard --logdir folder`.
 
     Args:
         folder: Folder of event files.
@@ -393,7 +412,7 @@ class TensorBoard(EverySteps):
     def each(self, logs: dict[str, Any]) -> None:
         """Keep the last step's logs; draw if it is time to."""
         self._logs = logs
-        if self.step // self.images_every > self._drawn:
+        if self.step // self.images_every > self._drawn and not isinstance(self.model, Translator):
             self._drawn = self.step // self.images_every
             samples = self.model.sample(self.n, seed=self.seed)
             if samples.ndim == 4:

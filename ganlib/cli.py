@@ -1,4 +1,4 @@
-"""The command `ganlib`: train, sample, grade, list, doctor.
+"""The command `ganlib`: train, sample, translate, evaluate, grade, list, doctor.
 
 Only click is imported here, so that help answers at once; TensorFlow loads inside the commands that compute.
 
@@ -92,10 +92,10 @@ def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str
 )
 @click.option(
     "--data",
-    default="fashion_mnist",
-    show_default=True,
     help="fashion_mnist, mnist, cifar10, digits, polygons, shapes, matching_shapes, "
-    "gaussians_ring, gaussians_grid, swiss_roll, folder:PATH or tfds:NAME.",
+    "gaussians_ring, gaussians_grid, swiss_roll, folder:PATH or tfds:NAME; for translators edges_to_fashion, "
+    "segmentation_to_shapes, warm_to_cool, folder:PATH or, unpaired, tfds:cycle_gan/NAME.  "
+    "[default: fashion_mnist, edges_to_fashion]",
 )
 @click.option(
     "--data-option",
@@ -214,8 +214,7 @@ def sample(
     preset: str | None,
 ) -> None:
     """Draw samples from a run folder or a .weights.h5 file."""
-    if out.suffix not in (".png", ".npz"):
-        raise InputError(f"--out {out} ends in neither .png nor .npz; choose one of them")
+    _require_suffix(out)
     try:
         classes = None if labels is None else [int(label) for label in labels.split(",")]
     except ValueError:
@@ -231,15 +230,66 @@ def sample(
 
         plots.save_png(samples, out)
     else:
-        import numpy as np
-
-        from ganlib.files import write_atomically
-
-        arrays = {"samples": samples} if classes is None else {"samples": samples, "labels": classes}
-        content = io.BytesIO()
-        np.savez_compressed(content, **arrays)
-        write_atomically(out, content.getvalue())
+        _save_arrays(
+            out, {"samples": samples} if classes is None else {"samples": samples, "labels": classes}
+        )
     click.echo(f"{n} samples: {out}")
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--input",
+    "source",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Images to translate.  [default: the test split of the run's data]",
+)
+@click.option("--n", type=_COUNT, metavar="N", default=8, show_default=True, help="How many, at most.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("translations.png"),
+    show_default=True,
+    help="A .png picture, a row for each image; or an .npz file with the arrays `sources` and `translations`, float32 "
+    "in [-1, 1].",
+)
+@click.option("--model", help="Whose weights RUN holds, if no config.json is beside them.")
+@click.option("--preset", help="The preset of that model.")
+def translate(
+    run: Path, source: Path | None, n: int, out: Path, model: str | None, preset: str | None
+) -> None:
+    """Translate images with pix2pix or CycleGAN, from a run folder or a .weights.h5 file.
+
+    Beside each image and its translation stands what the data has: the target of a pair; of CycleGAN's domains the
+    way back, and the same from the other side.
+    """
+    _require_suffix(out)
+    from ganlib import runs
+
+    shown = runs.translate(run, source, n, model, preset)
+    if out.suffix == ".png":
+        from ganlib import plots
+
+        plots.save_png(plots.in_rows(shown), out, len(shown))
+    else:
+        _save_arrays(out, {"sources": shown[0], "translations": shown[1]})
+    click.echo(f"{len(shown[0])} translations: {out}")
+
+
+def _require_suffix(out: Path) -> None:
+    if out.suffix not in (".png", ".npz"):
+        raise InputError(f"--out {out} ends in neither .png nor .npz; choose one of them")
+
+
+def _save_arrays(out: Path, arrays: dict[str, Any]) -> None:
+    import numpy as np
+
+    from ganlib.files import write_atomically
+
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)
+    write_atomically(out, content.getvalue())
 
 
 @main.command()

@@ -703,12 +703,13 @@ def surface(
     return figure
 
 
-def save_png(images: Any, path: str | Path) -> Path:
+def save_png(images: Any, path: str | Path, columns: int | None = None) -> Path:
     """Write a figure, a grid of images or a cloud of points as a PNG file, atomically.
 
     Args:
         images: a matplotlib figure; or images as in `grid`; or points (n, 2), drawn as in `points`.
         path: where to; must end in .png.
+        columns: of images, as in `grid`.
 
     Returns:
         The path.
@@ -720,7 +721,7 @@ def save_png(images: Any, path: str | Path) -> Path:
     path = _with_suffix(path, ".png")
     if not isinstance(images, matplotlib.figure.Figure):
         images = np.asarray(images)
-        images = points(None, images) if images.ndim == 2 else _enlarge(tile(images))
+        images = points(None, images) if images.ndim == 2 else _enlarge(tile(images, columns))
     return write_atomically(path, _png_of(images))
 
 
@@ -815,6 +816,20 @@ def tile(images: Any, columns: int | None = None, gap: int = 1) -> np.ndarray:
         top, left = gap + (i // columns) * (height + gap), gap + (i % columns) * (width + gap)
         out[top : top + height, left : left + width] = image
     return out[..., 0] if channels == 1 else out
+
+
+def in_rows(columns: Sequence[Any]) -> np.ndarray:
+    """Images that belong together, one of each column, in an order for `grid`: row after row.
+
+    Args:
+        columns: k arrays (n, height, width, 1 or 3); grey becomes colour beside colour.
+
+    Returns:
+        (k * n, height, width, channels), for `grid` or `save_png` with columns=k.
+    """
+    channels = max(images.shape[-1] for images in columns)
+    columns = [np.repeat(images, channels // images.shape[-1], axis=-1) for images in columns]
+    return np.stack(columns, axis=1).reshape(-1, *columns[0].shape[1:])
 
 
 def _pixels(images: Any) -> np.ndarray:

@@ -187,6 +187,11 @@ def evaluate(
     from ganlib import metrics
 
     gan = load(run, model, preset)
+    if _translates(gan):
+        raise InputError(
+            f"{run} holds a translator, which has no samples to judge: compare its translations with targets, see "
+            "`ganlib translate`"
+        )
     if options["data"] is None:
         name, more = config["options"]["data"], config["options"].get("data_options") or {}
         seed = config["options"].get("seed") or 0  # of generated data: the same stream as in training
@@ -209,6 +214,46 @@ def evaluate(
         **{name: options[name] for name in ("extractor", "truncation", "seed", "batch_size", "cache")},
     )
     return evaluation, evaluation.save(out)
+
+
+def translate(
+    run: str | Path, source: str | None, n: int, model: str | None = None, preset: str | None = None
+) -> list[Any]:
+    """Translate images with the model of a run.
+
+    Args:
+        run: As for `load`.
+        source: A folder of images; None: the test split of the data that the run was trained on.
+        n: How many images, at most.
+        model: As for `load`.
+        preset: As for `load`.
+
+    Returns:
+        Arrays (n, height, width, channels): sources and translations; and what `Translator.pictures_of` has beside
+        them, if the data has targets.
+
+    Raises:
+        InputError: The model is no translator, or the images are not what it takes.
+        CheckpointError: As for `load`.
+    """
+    gan = load(run, model, preset)
+    if not _translates(gan):
+        raise InputError(f"{run} holds a {type(gan).__name__}, which translates nothing: use `ganlib sample`")
+    from ganlib import data as sources
+
+    resolution, _, channels = gan.source_shape
+    if source is not None:
+        data = sources.load(f"folder:{source}", resolution=resolution, channels=channels)
+        images = data.to_numpy(min(n, data.size))
+        return [images, gan.translate(images, seed=0)]
+    folder = Path(run) if Path(run).is_dir() else Path(run).parent
+    if not (folder / "config.json").exists():
+        raise InputError(f"{folder} has no config.json that names its data; give --input")
+    options = _read_config(folder)["options"]
+    more = {key: value for key, value in options["data_options"].items() if key != "split"}
+    make, _ = _source_of(gan)
+    data = make(options["data"], "test", resolution, channels=channels, seed=options["seed"], **more)
+    return gan.pictures_of(*data.to_numpy(min(n, data.size)))
 
 
 # --------------------------------------------------------------------------------- before the first step
@@ -277,12 +322,13 @@ def _prepare(model: str, options: dict[str, Any], config: dict[str, Any] | None)
         )
 
     def load_data(channels):
-        return sources.load(
+        load, labels = _source_of(gan)
+        return load(
             options["data"],
             resolution=gan.image_shape[0] if len(gan.image_shape) == 3 else None,
             channels=channels,
             seed=options["seed"],
-            labels="num_classes" in inspect.signature(type(gan).__init__).parameters,
+            **labels,
             **options["data_options"],
         )
 
@@ -295,6 +341,8 @@ def _prepare(model: str, options: dict[str, Any], config: dict[str, Any] | None)
     takes = inspect.signature(type(gan).__init__).parameters
     fixed = "channels" in arguments or "channels" not in takes
     images = len(gan.image_shape) == 3
+    if options["data"] is None:
+        options["data"] = "edges_to_fashion" if _translates(gan) else "fashion_mnist"
     try:
         data = load_data(gan.image_shape[-1] if fixed and images else None)
     except InputError:
@@ -308,16 +356,42 @@ def _prepare(model: str, options: dict[str, Any], config: dict[str, Any] | None)
     follows = {}  # the model follows the data
     if data.channels != gan.image_shape[-1] and not fixed and len(data.shape) == len(gan.image_shape):
         follows["channels"] = data.channels
-    if "num_classes" in takes and "num_classes" not in arguments and data.num_classes != gan.num_classes:
+    if "num_classes" in takes and data.num_classes != gan.num_classes:
+        if "num_classes" in arguments:
+            raise InputError(
+                f"--set num_classes={gan.num_classes}: --data {options['data']} has {data.num_classes} classes; leave "
+                "it out, the model follows the data"
+            )
         follows["num_classes"] = data.num_classes
+    if "source_channels" in takes and "source_channels" not in arguments:
+        follows["source_channels"] = data.source_shape[-1]
     if follows:
         gan = cls.from_preset(options["preset"], **arguments, **follows)
-    if tuple(data.shape) != gan.image_shape:
-        raise InputError(
-            f"--data {options['data']} has examples of shape {tuple(data.shape)}, {model} --preset "
-            f"{options['preset']} makes {gan.image_shape}; use another --preset or --data"
-        )
+    shapes = [("examples", "makes", data.shape, gan.image_shape)]
+    if _translates(gan):
+        shapes.append(("sources", "takes", data.source_shape, gan.source_shape))
+    for what, does, found, expected in shapes:
+        if tuple(found) != expected:
+            raise InputError(
+                f"--data {options['data']} has {what} of shape {tuple(found)}, {model} --preset {options['preset']} "
+                f"{does} {expected}; use another --preset or --data"
+            )
     return gan, data
+
+
+def _translates(gan: "GAN") -> bool:
+    from ganlib.translation import Translator
+
+    return isinstance(gan, Translator)
+
+
+def _source_of(gan: "GAN") -> tuple[Any, dict[str, bool]]:
+    """The function of `ganlib.data` that loads what the model trains on, and whether to ask it for labels."""
+    from ganlib import data as sources
+
+    if _translates(gan):
+        return sources.paired if gan.paired else sources.unpaired, {}
+    return sources.load, {"labels": hasattr(gan, "num_classes")}
 
 
 def _arguments(cls: type["GAN"], options: dict[str, Any]) -> dict[str, Any]:
@@ -425,10 +499,14 @@ def _callbacks(gan: "GAN", data: Any, options: dict[str, Any]) -> list:
 
     out = Path(options["out"])
     real = data.to_numpy(1000) if len(gan.image_shape) == 1 else None
+    rows = 64
+    if _translates(gan):
+        rows = min(8, data.size or 8)
+        real = data.to_numpy(rows)
     watching = [
         callbacks.History(out, every=options["history_every"]),
         callbacks.Checkpoint(out / "checkpoints", every_steps=options["checkpoint_every"]),
-        callbacks.SampleGrid(out / "samples", every=options["sample_every"], real=real),
+        callbacks.SampleGrid(out / "samples", every=options["sample_every"], n=rows, real=real),
         callbacks.Curves(out),
     ]
     if options["minutes"]:
@@ -467,6 +545,8 @@ def _scores(gan: "GAN", data: Any, options: dict[str, Any]) -> tuple[list[dict],
     """The scores of the finished run, or why there are none."""
     if not options["score"]:
         return [], "--no-score"
+    if _translates(gan):
+        return [], "a translator has no samples to judge; look at the pictures"
     if data.name != "fashion_mnist":
         return [], f"FID(fashion-cnn) judges fashion_mnist only, not {data.name}"
     from ganlib import metrics

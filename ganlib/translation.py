@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -29,7 +29,12 @@ class Translator(GAN):
         generator: Source -> target.
         discriminator: As the subclass uses it; its first input is the target.
         **kwargs: As `GAN` takes them.
+
+    Attributes:
+        paired: Whether row i of a batch's sources belongs to row i of its targets.
     """
+
+    paired: ClassVar[bool] = True
 
     def __init__(self, generator: keras.Model, discriminator: keras.Model, **kwargs: Any):
         super().__init__(generator, discriminator, **kwargs)
@@ -84,13 +89,24 @@ class Translator(GAN):
         ]
         return np.concatenate([chunk.numpy() for chunk in chunks])[:n]
 
+    def pictures_of(self, sources: np.ndarray, targets: np.ndarray) -> list[np.ndarray]:
+        """What to look at: sources, their translations, and their targets, each (n, height, width, channels).
+
+        Args:
+            sources: Float (n, height, width, channels) in [-1, 1].
+            targets: The same number of images of the other domain.
+        """
+        return [sources, self.translate(sources, seed=0), targets]
+
     def sample(self, n, labels=None, truncation=None, seed=None):
         """Refused: a translator makes nothing out of nothing.
 
         Raises:
             InputError: Always.
         """
-        raise InputError(f"{type(self).__name__} translates images: call translate(images) instead of sample")
+        raise InputError(
+            f"{type(self).__name__} translates images: use translate(images), or `ganlib translate`, instead of sample"
+        )
 
     def sample_latents(self, n, truncation=None, seed=None):
         """Refused, as `sample` is."""
@@ -120,5 +136,9 @@ class Translator(GAN):
             if source.dtype != tf.float32:
                 raise InputError(
                     f"the dataset's sources are {source.dtype.name}: convert them to float32 in [-1, 1]"
+                )
+            if self.paired and getattr(dataset, "paired", None) is False:
+                raise InputError(
+                    f"{dataset.name!r} comes unpaired, {name} learns from pairs: use ganlib.data.paired(name)"
                 )
         return super()._check_batches(dataset)

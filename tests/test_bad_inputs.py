@@ -61,6 +61,9 @@ def place(gan, tmp_path_factory):
     (root / "sizes" / "a.png").write_bytes(good)
     picture.resize((32, 32)).save(root / "sizes" / "b.png")
     (root / "mixed" / "a.png").write_bytes(good)
+    for domain in "AB":
+        (root / "unpaired" / f"train{domain}").mkdir(parents=True)
+        (root / "unpaired" / f"train{domain}" / "a.png").write_bytes(good)
     (root / "mixed" / "class").mkdir()
     (root / "mixed" / "class" / "b.png").write_bytes(good)
     (root / "idx").mkdir()
@@ -245,7 +248,26 @@ PYTHON = [
         ),
         *(InputError, "file/run", "choose a folder"),
     ),
+    (
+        lambda gan: models.Pix2Pix.from_preset("smoke").fit(
+            data.unpaired("edges_to_fashion", resolution=8).batch(4), steps_per_epoch=1
+        ),
+        *(InputError, "'edges_to_fashion' comes unpaired", "ganlib.data.paired"),
+    ),
+    (
+        lambda gan: models.Pix2Pix.from_preset("smoke").fit(load("digits").batch(4), steps_per_epoch=1),
+        *(InputError, "Pix2Pix takes batches of pairs", "ganlib.data.paired"),
+    ),
+    (
+        lambda gan: models.Pix2Pix.from_preset("smoke").fit(
+            data.paired("edges_to_fashion", resolution=8).batch(4),
+            steps_per_epoch=1,
+            callbacks=[callbacks.SampleGrid("new")],
+        ),
+        *(InputError, "translates images", "real=(sources, targets)"),
+    ),
     # sampling
+    (lambda gan: models.CycleGAN.from_preset("smoke").sample(1), InputError, "CycleGAN", "translate(images)"),
     (lambda gan: gan.sample(0), InputError, "n=0", "at least 1"),
     (lambda gan: gan.sample(2.5), InputError, "n=2.5", "integer"),
     (lambda gan: gan.sample(4, truncation=0), InputError, "truncation=0", "above 0"),
@@ -373,6 +395,8 @@ FULL_DISK = [
 ]
 
 TRAIN = ["train", "dcgan", "--preset", "smoke", "--kimg", "0.01", "--out", "new"]
+ACGAN = ["train", "acgan", "--preset", "smoke", "--kimg", "0.01", "--out", "new"]
+PIX2PIX = ["train", "pix2pix", "--preset", "smoke", "--kimg", "0.01", "--out", "new"]
 EVALUATE = ["evaluate", "good.weights.h5", "--model", "dcgan", "--preset", "smoke"]
 COMMANDS = [
     (["trian"], "'trian'", "No such command"),
@@ -393,6 +417,15 @@ COMMANDS = [
     ([*TRAIN, "--data", "fashion-mnits"], "'fashion-mnits'", "did you mean 'fashion_mnist'"),
     ([*TRAIN, "--data", "folder:cut"], "2 of 3 image files", "c.png"),
     ([*TRAIN, "--data", "gaussians_ring"], "gaussians_ring", "points_2d"),
+    ([*ACGAN, "--data", "gaussians_ring"], "gaussians_ring", "points_2d"),
+    ([*ACGAN, "--data", "folder:sizes"], "'folder:sizes' has no labels", "a model without classes"),
+    ([*ACGAN, "--set", "num_classes=3"], "num_classes=3", "leave it out"),
+    ([*ACGAN, "--set", "num_classes=11"], "num_classes=11", "leave it out"),
+    ([*PIX2PIX, "--data", "folder:unpaired"], "no sub-folder 'train'", "side-by-side images"),
+    ([*PIX2PIX, "--data", "tfds:cycle_gan/horse2zebra"], "'tfds:cycle_gan/horse2zebra'", "edges_to_fashion"),
+    ([*PIX2PIX, "--data", "fashion_mnist"], "no pairs are called 'fashion_mnist'", "edges_to_fashion"),
+    ([*PIX2PIX, "--data", "gaussians_ring"], "gaussians_ring", "points_2d"),
+    ([*PIX2PIX, "--data-option", "mirrored=true"], "'mirrored'", "edges_to_fashion"),
     ([*TRAIN, "--data-option", "modes=3"], "'modes'", "data_dir"),
     ([*TRAIN, "--data-option", "resolution=8"], "resolution", "leave it out"),
     (["train", "dcgann", "--out", "new"], "'dcgann'", "did you mean dcgan?"),
@@ -425,6 +458,12 @@ COMMANDS = [
     (
         ["sample", "good.weights.h5", "--model", "dcgan", "--preset", "smoke", "--labels", "1"],
         *("not conditional", "without labels"),
+    ),
+    (["translate", "missing"], "missing does not exist", "give the folder of a run"),
+    (["translate", "run", "--out", "a.jpg"], "a.jpg", ".npz"),
+    (
+        ["translate", "good.weights.h5", "--model", "dcgan", "--preset", "smoke"],
+        *("DCGAN, which translates nothing", "ganlib sample"),
     ),
     (["evaluate", "missing"], "missing does not exist", "give the folder of a run"),
     (["evaluate", "run", "--out", "a.txt"], "a.txt", ".json"),

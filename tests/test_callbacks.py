@@ -11,9 +11,11 @@ from PIL import Image
 
 from ganlib import callbacks as cb
 from ganlib import checkpoints
+from ganlib.conditional import ConditionalGAN
 from ganlib.errors import GanlibError, InputError, TrainingDiverged
 from ganlib.files import read_history
 from ganlib.gan import GAN
+from ganlib.models import registry
 
 LOGS = ["discriminator_loss", "generator_loss", "real_loss", "fake_loss", "real_logits", "fake_logits"]
 
@@ -164,6 +166,63 @@ def test_sample_grid_of_points_has_the_same_axes_each_time(tmp_path, monkeypatch
     train(tiny(points=True), 2, cb.SampleGrid(tmp_path, every=1, n=4, real=real))
     assert [figure.axes[0].get_xlim() for figure in drawn] == [(-5.0, 5.0)] * 3
     assert [figure.axes[0].get_title() for figure in drawn] == ["step 0", "step 1", "step 2"]
+
+
+def conditional():
+    """G shows its latent in one pixel and its class in the other, at 1 x 2 pixels."""
+    z, y = keras.Input((1,)), keras.Input((), dtype="int32")
+    shade = keras.layers.Embedding(
+        4, 1, embeddings_initializer=lambda shape, dtype: [[-1.0], [-0.3], [0.3], [1.0]]
+    )
+    x = keras.layers.Concatenate()([keras.layers.Activation("tanh")(z), shade(y)])
+    generator = keras.Model([z, y], keras.layers.Reshape((1, 2, 1))(x))
+    image, label = keras.Input((1, 2, 1)), keras.Input((), dtype="int32")
+    discriminator = keras.Model([image, label], keras.layers.Dense(1)(keras.layers.Flatten()(image)))
+    return ConditionalGAN(generator, discriminator, num_classes=4, batch_size=4, ema_decay=None)
+
+
+def test_sample_grid_of_a_conditional_model_has_a_row_a_class_and_a_column_a_latent(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(cb.plots, "save_png", lambda images, path, columns: drawn.append((images, columns)))
+    gan = conditional()
+    for n, labels in ((11, None), (3, None), (5, 2)):
+        grid = cb.SampleGrid(tmp_path, n=n, seed=1, labels=labels, gif=False)
+        grid.set_model(gan)
+        grid.on_train_begin()
+    (images, columns), (few, no_columns), (chosen, _) = drawn
+    assert (
+        images.shape == (8, 1, 2, 1) and columns == 2
+    )  # 4 classes, and 2 latents are as many as 11 samples allow
+    rows = images[:, 0].reshape(4, 2, 2)
+    np.testing.assert_allclose(rows[..., 1], np.repeat([[-1.0], [-0.3], [0.3], [1.0]], 2, axis=1), rtol=1e-6)
+    np.testing.assert_allclose(
+        rows[..., 0], np.tanh(gan.sample_latents(2, seed=1)).T.repeat(4, axis=0), rtol=1e-5
+    )
+    assert len(few) == 3 and no_columns is None  # fewer samples than classes: as `sample` draws them
+    np.testing.assert_allclose(chosen[:, 0, 1, 0], 0.3, rtol=1e-6)
+
+
+def test_sample_grid_of_a_translator_sets_its_images_between_sources_and_targets(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(cb.plots, "save_png", lambda images, path, columns: drawn.append((images, columns)))
+    for model, columns in (("pix2pix", 3), ("cyclegan", 6)):
+        gan = registry()[model].from_preset("smoke")
+        sources, targets = (images.numpy() for images in gan.example_batch(3))
+        grid = cb.SampleGrid(tmp_path, n=2, real=(sources, targets), gif=False)
+        grid.set_model(gan)
+        grid.on_train_begin()
+        images, shown = drawn.pop()
+        assert shown == columns and len(images) == 2 * columns
+        rows = images.reshape(2, columns, *images.shape[1:])
+        there = gan.translate(sources[:2], seed=0)
+        np.testing.assert_array_equal(rows[:, 0], sources[:2])
+        np.testing.assert_allclose(rows[:, 1], there, atol=1e-6)
+        np.testing.assert_array_equal(rows[:, columns // 2 if columns == 6 else 2], targets[:2])
+        if model == "cyclegan":
+            back = gan.translate(targets[:2], "ba")
+            np.testing.assert_allclose(rows[:, 2], gan.translate(there, "ba"), atol=1e-6)
+            np.testing.assert_allclose(rows[:, 4], back, atol=1e-6)
+            np.testing.assert_allclose(rows[:, 5], gan.translate(back), atol=1e-6)
 
 
 def test_sample_grid_stops_on_samples_that_are_not_finite(tmp_path):

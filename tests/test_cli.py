@@ -264,6 +264,121 @@ def test_the_model_takes_its_channels_from_the_data_unless_told(arguments, chann
     assert gan.image_shape == tuple(dataset.shape) == (8, 8, channels)
 
 
+def test_a_conditional_model_takes_its_classes_from_the_data():
+    options = {"preset": "smoke", "data": "polygons", "data_options": {}, "seed": 0}
+    options |= {"arguments": {}, "batch_size": None, "resolution": None}
+    gan, dataset = runs._prepare("acgan", options, None)
+    assert gan.num_classes == dataset.num_classes == 6 and dataset.labelled
+
+
+def test_a_translator_takes_the_channels_of_both_sides_from_the_data():
+    options = {"preset": "smoke", "data": "warm_to_cool", "data_options": {"size": 4}, "seed": 0}
+    options |= {"arguments": {}, "batch_size": None, "resolution": None}
+    for model, paired in (("pix2pix", True), ("cyclegan", False)):
+        gan, dataset = runs._prepare(model, dict(options), None)
+        assert gan.source_shape == dataset.source_shape == gan.image_shape == (*gan.image_shape[:2], 3)
+        assert dataset.paired is paired
+    gan, dataset = runs._prepare("pix2pix", options | {"data": None, "data_options": {}}, None)
+    assert dataset.name == "edges_to_fashion" and gan.source_shape[-1] == gan.image_shape[-1] == 1
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory):
+    """Runs of a conditional model and of a translator: stopped by Ctrl-C in mid-run, and straight ones."""
+    folder = tmp_path_factory.mktemp("others")
+
+    class CtrlC(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 6:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    original = runs._callbacks
+    for model, more in (("acgan", ["--data", "digits", "--kimg", "0.08"]), ("pix2pix", ["--kimg", "0.04"])):
+        command = ["train", model, "--preset", "smoke", "--sample-every", "5", *more]
+        call(*command, "--out", folder / f"{model}-straight")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(runs, "_callbacks", lambda *a: [*original(*a), CtrlC()])
+            call(*command, "--out", folder / model, status=130)
+        call("train", model, "--out", folder / model, "--resume")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("model", "rows", "columns"),
+    [
+        ("acgan", 10, 6),
+        ("pix2pix", 8, 3),
+    ],  # a row for each class, and for each image: source, translation, target
+)
+def test_conditional_models_and_translators_stop_resume_and_end_where_a_straight_run_does(
+    others, model, rows, columns
+):
+    straight, out = others / f"{model}-straight", others / model
+    config = json.loads((out / "config.json").read_text())
+    assert len(config["started"]) == 2 and 7 <= config["started"][1]["from_step"] <= 9
+    first, second = (read_history(run / "history.csv") for run in (straight, out))
+    assert first["step"] == second["step"] == list(range(1, 11))
+    weights = [
+        (run / "model.weights.h5", models.registry()[model].from_preset("smoke")) for run in (straight, out)
+    ]
+    for path, gan in weights:
+        gan.load_weights(path)
+    variables = [[v for n in gan.networks().values() for v in n.weights] for _, gan in weights]
+    for a, b in zip(*variables, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    pictures = [f"step-{step:08d}.png" for step in (0, 5, 10)]
+    assert {*pictures, "training.gif"} <= {path.name for path in (out / "samples").iterdir()}
+    assert (out / "curves.png").exists()
+    side = gan.image_shape[0] + 1  # a white pixel between images
+    for name in pictures:
+        width, height = Image.open(out / "samples" / name).size
+        assert width * (1 + rows * side) == height * (1 + columns * side)
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["scores"] == [] and metrics["no_score_because"]
+
+
+def test_sample_of_chosen_classes(others, tmp_path):
+    call("sample", others / "acgan", "--n", 5, "--labels", "3,7", "--seed", 2, "--out", tmp_path / "a.npz")
+    gan = runs.load(others / "acgan")
+    with np.load(tmp_path / "a.npz") as arrays:
+        assert arrays["labels"].tolist() == [3, 7, 3, 7, 3]
+        np.testing.assert_array_equal(arrays["samples"], gan.sample(5, labels=[3, 7, 3, 7, 3], seed=2))
+    result = call("sample", others / "acgan", "--labels", "10", "--out", tmp_path / "b.png", status=2)
+    assert "the classes of this model are 0 to 9" in result.stderr
+
+
+def test_translate_shows_pairs_of_the_test_split_or_a_folder(others, tmp_path):
+    run, gan = others / "pix2pix", runs.load(others / "pix2pix")
+    sources, _ = data.paired("edges_to_fashion", "test", 8).to_numpy(3)
+    call("translate", run, "--n", 3, "--out", tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as arrays:
+        np.testing.assert_array_equal(arrays["sources"], sources)
+        np.testing.assert_array_equal(arrays["translations"], gan.translate(sources, seed=0))
+    call("translate", run, "--n", 3, "--out", tmp_path / "a.png")
+    width, height = Image.open(tmp_path / "a.png").size
+    assert width == height  # three rows of source, translation, target
+    (tmp_path / "edges").mkdir()
+    for i in range(2):
+        Image.fromarray(np.uint8(127.5 * (1 + sources[i, ..., 0]))).save(tmp_path / "edges" / f"{i}.png")
+    result = call("translate", run, "--input", tmp_path / "edges", "--out", tmp_path / "b.npz")
+    assert result.stdout.startswith("2 translations")
+    with np.load(tmp_path / "b.npz") as arrays:
+        np.testing.assert_allclose(arrays["sources"], sources[:2], atol=0.01)
+
+
+def test_what_a_translator_and_other_models_are_not_for(others, tmp_path):
+    before = _tree(others)
+    for arguments, what in (
+        (["sample", others / "pix2pix", "--out", tmp_path / "a.png"], "`ganlib translate`"),
+        (["evaluate", others / "pix2pix"], "holds a translator"),
+        (["translate", others / "acgan", "--out", tmp_path / "a.png"], "use `ganlib sample`"),
+    ):
+        result = call(*arguments, status=2)
+        (error,) = result.stderr.splitlines()
+        assert what in error
+    assert _tree(others) == before and list(tmp_path.iterdir()) == []
+
+
 def test_divergence_is_one_line_and_status_1(tmp_path):
     result = call(*QUICK, "--set", "learning_rate=1e38", "--kimg", "0.4", "--out", tmp_path / "run", status=1)
     (error,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]

@@ -127,7 +127,7 @@ class ImageDataset(_OneByOne):
 
     def __init__(self, source: Source, *, labels: bool, shuffle: bool, repeat: bool):
         if labels and source.num_classes is None:
-            raise DataError(f"{source.name!r} has no labels: load it with labels=False")
+            raise DataError(f"{source.name!r} has no labels: use labels=False, and a model without classes")
         if isinstance(source, StreamSource) and source.size is not None and (shuffle or repeat):
             source = _rendered(source)
         self._maker = _Batches(source, labels, shuffle, repeat)
@@ -194,6 +194,11 @@ class BatchedDataset(_Described):
         self.batch_size = batch_size
         self.start = start
         super().__init__(maker.dataset(batch_size, drop_remainder, start), source, maker.labels)
+
+    @property
+    def paired(self) -> bool | None:
+        """Of a `PairDataset`: whether a source and its target belong together. None for other data."""
+        return self._maker.second is None if hasattr(self._maker, "second") else None
 
     def starting_at(self, batch_index: int) -> "BatchedDataset":
         """The same stream from batch number `batch_index` (from 0) on, in constant time."""

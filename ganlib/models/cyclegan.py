@@ -193,6 +193,8 @@ class CycleGAN(Translator):
         seed: Seed of the run.
     """
 
+    paired = False
+
     title = "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks"
     authors = "Zhu, Park, Isola, Efros"
     year = 2017
@@ -350,12 +352,13 @@ class CycleGAN(Translator):
         """Of domain B."""
         return self.discriminator_loss_of("b", batch)
 
-    def translate(self, images: np.ndarray, direction: str = "ab") -> np.ndarray:
+    def translate(self, images: np.ndarray, direction: str = "ab", seed: int | None = None) -> np.ndarray:
         """Images of the other domain for `images`.
 
         Args:
             images: Float (n, resolution, resolution, channels) in [-1, 1].
             direction: "ab" from A to B, "ba" from B to A.
+            seed: Of no effect: these generators draw nothing.
 
         Returns:
             float32 (n, resolution, resolution, channels) in [-1, 1].
@@ -365,7 +368,12 @@ class CycleGAN(Translator):
         """
         if direction not in ("ab", "ba"):
             raise InputError(f"direction={direction!r} is not known: choose 'ab' or 'ba'")
-        return self.translated(self.players()[f"generator_{direction}"], images, self.image_shape, seed=0)
+        return self.translated(self.players()[f"generator_{direction}"], images, self.image_shape, seed)
+
+    def pictures_of(self, sources, targets):
+        """For both domains: images, their translations, and those translated back."""
+        there, back = self.translate(sources), self.translate(targets, "ba")
+        return [sources, there, self.translate(there, "ba"), targets, back, self.translate(back)]
 
     def _check_batches(self, dataset):
         checked = super()._check_batches(dataset)
