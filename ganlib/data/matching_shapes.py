@@ -30,8 +30,8 @@ FACTORS = (
 )
 # Where saturation, value, both objects and the wall lie: at 16x16 six columns of wall are between the objects, and
 # shadows end before the middle, where the halves meet.
-_LOW = np.array([0.8, 0.8, -0.72, -0.6, 0.20, 0.0, 0.64, -0.6, 0.20, 0.0, 0.25], np.float32)
-_HIGH = np.array([1.0, 1.0, -0.64, 0.6, 0.25, 2 * np.pi, 0.72, 0.6, 0.25, 2 * np.pi, 0.6], np.float32)
+_LOW = np.array([0.8, 0.8, -0.69, -0.35, 0.25, 0.0, 0.67, -0.35, 0.25, 0.0, 0.35], np.float32)
+_HIGH = np.array([1.0, 1.0, -0.67, 0.35, 0.29, 2 * np.pi, 0.69, 0.35, 0.29, 2 * np.pi, 0.5], np.float32)
 _KINDS = tuple(shapes.CLASS_NAMES.index(name[:-1]) for name in CLASS_NAMES)
 _SMALLEST = 16
 _FAINT = (

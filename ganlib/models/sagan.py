@@ -164,7 +164,7 @@ class SAGAN(ConditionalGAN):
             "description": "32x32 grey, 10 classes, 16 channels, attention at 16x16: minutes on two CPU cores",
             "arguments": {
                 "resolution": 32, "channels": 1, "num_classes": 10, "latent_dim": 64, "base_channels": 16,
-                "attention": 16, "learning_rate": 5e-4, "discriminator_learning_rate": 2e-3, "ema_decay": 0.995,
+                "attention": 16, "learning_rate": 2e-3, "discriminator_learning_rate": 8e-3, "ema_decay": 0.995,
                 "batch_size": 64,
             },
         },
