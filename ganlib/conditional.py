@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from ganlib.arguments import require_positive_integers
 from ganlib.errors import InputError
-from ganlib.gan import GAN
+from ganlib.gan import GAN, in_chunks
+from ganlib.layers import ConditionalBatchNormalization, Projection, SpectralEmbedding
 from ganlib.randomness import key_of, uniform
 from ganlib.tricks import LabelFlipping, ReplayBuffer
 
@@ -45,6 +46,7 @@ class ConditionalGAN(GAN):
                 )
         super().__init__(generator, discriminator, **kwargs)
         self.num_classes = num_classes
+        self._mixing_function = None
 
     def conditioned(self, inputs, labels):
         """[inputs, labels]: what G is given for latents, and D for images, of these classes."""
@@ -75,6 +77,28 @@ class ConditionalGAN(GAN):
             raise InputError(f"labels={labels!r}: the classes of this model are 0 to {self.num_classes - 1}")
         return np.broadcast_to(given, (n,)).astype(np.int32)
 
+    def images_of(self, inputs: Any) -> np.ndarray:
+        """The averaged generator's images of [latents (n, latent_dim), classes].
+
+        Args:
+            inputs: Classes are labels (n,), or weights of classes (n, num_classes), floats, for images between classes.
+
+        Raises:
+            InputError: The weights have another shape, or are not finite.
+        """
+        latents, classes = inputs
+        if np.ndim(classes) < 2:
+            return super().images_of(inputs)
+        weights = np.asarray(classes, np.float32)
+        if weights.shape != (len(latents), self.num_classes) or not np.isfinite(weights).all():
+            raise InputError(
+                f"weights of classes of shape {weights.shape}: give finite ones, ({len(latents)}, {self.num_classes})"
+            )
+        if self._mixing_function is None:
+            mixing = mixing_classes(self.ema_generator, self.num_classes)
+            self._mixing_function = tf.function(lambda inputs: mixing(inputs, training=False))
+        return in_chunks(self._mixing_function, [latents, weights])
+
     def example_batch(self, n: int | None = None, seed: int = 0) -> tuple[tf.Tensor, tf.Tensor]:
         """Random images and all classes in turn, int32 (n,)."""
         images = super().example_batch(n, seed)
@@ -94,3 +118,49 @@ class ConditionalGAN(GAN):
                 f"the data has {classes} classes, the model num_classes={self.num_classes}: build it with as many"
             )
         return checked
+
+
+def mixing_classes(network: keras.Model, num_classes: int) -> keras.Model:
+    """The same network, with the same variables, for weights of classes in place of labels.
+
+    Wherever the network looks up the row of a class, this one takes the mixture of the rows: a point between classes.
+    Weights of 1 for a class and 0 elsewhere give what the label gives.
+
+    Args:
+        network: [x, labels (batch,)] -> anything: a G, or a D that is told the class.
+        num_classes: How many classes there are.
+
+    Returns:
+        [x, weights (batch, num_classes)] -> the same.
+
+    Raises:
+        InputError: The labels go to a layer that has no rows to mix.
+    """
+    x, labels = network.inputs
+    weights = keras.Input((num_classes,), name="class_weights")
+    used_by = {
+        id(node.operation): node.operation
+        for layer in network.layers
+        for node in layer._inbound_nodes
+        if any(tensor is labels for tensor in node.input_tensors)
+    }
+    for layer in used_by.values():
+        if not isinstance(layer, _HAVE_ROWS) and not getattr(layer, "mixes_classes", False):
+            raise InputError(
+                f"{type(layer).__name__} has no rows of classes to mix: give it labels, not weights"
+            )
+
+    def call(layer, *args, **kwargs):
+        if type(layer) is keras.layers.Embedding and id(layer) in used_by:
+            return keras.ops.matmul(args[0], layer.embeddings)
+        return layer(*args, **kwargs)
+
+    return keras.models.clone_model(
+        network,
+        input_tensors=[keras.Input(x.shape[1:], name=x.name), weights],
+        clone_function=lambda layer: layer,
+        call_function=call,
+    )
+
+
+_HAVE_ROWS = (ConditionalBatchNormalization, Projection, SpectralEmbedding, keras.layers.Embedding)

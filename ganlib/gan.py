@@ -563,16 +563,7 @@ class GAN(keras.Model):
         """The averaged generator's images of `inputs`: latents (n, latent_dim), or [latents, labels]."""
         if self._generate_function is None:
             self._generate_function = tf.function(lambda inputs: self.ema_generator(inputs, training=False))
-        arrays = tf.nest.flatten(inputs)
-        n = len(arrays[0])
-        # one shape for all calls: one trace, and a sample does not depend on how many come with it
-        size = min(_SAMPLE_BATCH, 2 ** math.ceil(math.log2(n)))
-        rows = np.arange(n + -n % size) % n
-        chunks = [
-            tf.nest.pack_sequence_as(inputs, [np.asarray(array)[rows[i : i + size]] for array in arrays])
-            for i in range(0, len(rows), size)
-        ]
-        return np.concatenate([self._generate_function(chunk).numpy() for chunk in chunks])[:n]
+        return in_chunks(self._generate_function, inputs)
 
     def sample_labels(
         self, n: int, labels: Sequence[int] | None = None, seed: int | None = None
@@ -841,6 +832,20 @@ def copy_of(network: keras.Model) -> keras.Model:
     copy = keras.models.clone_model(network)
     copy.set_weights(network.get_weights())
     return copy
+
+
+def in_chunks(generate: Callable[[Any], tf.Tensor], inputs: Any) -> np.ndarray:
+    """What `generate` makes of arrays of n rows, a limited number of them at a time."""
+    arrays = tf.nest.flatten(inputs)
+    n = len(arrays[0])
+    # one shape for all calls: one trace, and a sample does not depend on how many come with it
+    size = min(_SAMPLE_BATCH, 2 ** math.ceil(math.log2(n)))
+    rows = np.arange(n + -n % size) % n
+    chunks = [
+        tf.nest.pack_sequence_as(inputs, [np.asarray(array)[rows[i : i + size]] for array in arrays])
+        for i in range(0, len(rows), size)
+    ]
+    return np.concatenate([generate(chunk).numpy() for chunk in chunks])[:n]
 
 
 def discriminator_logs(

@@ -5,6 +5,11 @@ Pure functions of arrays and callables, in NumPy: no model is known here. A late
     z = gan.sample_latents(4, seed=0)
     images = gan.generator.predict(latents.walk(z, steps=10))
     latents.smoothness(images, training_images)
+
+Conditional models: from class 3 to class 8 at fixed z, and a walk at fixed class.
+
+    images = gan.images_of(latents.every_pair(z, latents.class_walk([3, 8], steps=10, num_classes=10)))
+    images = gan.images_of(latents.every_pair(latents.walk(z, steps=10), [3]))
 """
 
 import itertools
@@ -111,6 +116,63 @@ def walk(points: Any, steps: int, method: str = "slerp", closed: bool = False) -
         path.append(start)
         path += [interpolate(start, end, i / steps) for i in range(1, steps)]
     return np.stack(path if closed else [*path, points[-1]])
+
+
+# --------------------------------------------------------------------------------------------- classes
+
+
+def class_walk(labels: Any, steps: int, num_classes: int, closed: bool = False) -> np.ndarray:
+    """Weights of classes along a straight path from class to class.
+
+    Brock et al. 2019, arXiv:1809.11096, figures 8 and 9: class interpolation at a fixed z. Layers that know the class
+    are linear in the row of a class, so this is a straight line in every table of the network at once.
+
+    Args:
+        labels: (k,) classes to visit, in order; k of 2 or more.
+        steps: Steps from a class to the next one.
+        num_classes: How many there are.
+        closed: Whether to walk back from the last class to the first, which is not repeated.
+
+    Returns:
+        Weights float32 ((k - 1) steps + 1, num_classes), or (k steps, num_classes) if closed: rows that sum to 1, of
+        at most two classes. `ConditionalGAN.images_of` takes them in place of labels.
+
+    Raises:
+        InputError: An argument is out of range.
+    """
+    _require_integer(num_classes=num_classes)
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise InputError(f"labels of shape {labels.shape}, {labels.dtype}: give whole numbers (k,)")
+    if labels.size and not 0 <= labels.min() <= labels.max() < num_classes:
+        raise InputError(f"labels={labels.tolist()}: the classes are 0 to {num_classes - 1}")
+    return walk(np.eye(num_classes, dtype=np.float32)[labels], steps, "lerp", closed)
+
+
+def every_pair(latents: Any, classes: Any) -> list[np.ndarray]:
+    """Each latent with each class, in rows: what `ConditionalGAN.images_of` takes for a sheet of images.
+
+    Class interpolation at fixed z is `every_pair(z, class_walk(...))`; a walk at a fixed class `every_pair(walk(...),
+    [label])`.
+
+    Args:
+        latents: (n, latent_dim).
+        classes: Labels (m,), or weights of classes (m, num_classes).
+
+    Returns:
+        [latents (n m, latent_dim), classes (n m,) or (n m, num_classes)]: all classes with the first latent, then all
+        with the second.
+
+    Raises:
+        InputError: A shape does not fit.
+    """
+    latents, classes = np.asarray(latents), np.asarray(classes)
+    if latents.ndim != 2 or classes.ndim not in (1, 2) or not latents.size or not classes.size:
+        raise InputError(
+            f"latents of shape {latents.shape} with classes of shape {classes.shape}: give (n, latent_dim), and (m,) "
+            "or (m, num_classes)"
+        )
+    return [latents.repeat(len(classes), axis=0), np.concatenate([classes] * len(latents))]
 
 
 # ------------------------------------------------------------------------------------------- arithmetic

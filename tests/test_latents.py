@@ -6,12 +6,15 @@ tests/data/latents.npz: `slerp` and the percentile filter of NVlabs/stylegan2-ad
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import scipy.stats
 
 from ganlib import latents as lt
+from ganlib.conditional import ConditionalGAN, mixing_classes
 from ganlib.errors import InputError
+from ganlib.models import registry
 
 OFFICIAL = np.load(Path(__file__).parent / "data" / "latents.npz")
 RNG = np.random.default_rng(0)
@@ -220,6 +223,104 @@ def test_path_length_of_a_linear_generator_on_a_line_and_on_a_circle():
     assert found == pytest.approx((angles**2).mean(), rel=1e-6)
 
 
+# ----------------------------------------------------------------------------------------------- classes
+
+
+def test_class_walk_visits_its_classes_exactly_in_even_steps():
+    path = lt.class_walk([3, 1, 3], 4, 5)
+    assert path.shape == (9, 5) and path.dtype == np.float32
+    np.testing.assert_array_equal(path[[0, 4, 8]], np.eye(5)[[3, 1, 3]])
+    np.testing.assert_array_equal(path[1], [0, 0.25, 0, 0.75, 0])
+    np.testing.assert_array_equal(path.sum(axis=1), 1)
+    np.testing.assert_array_equal(lt.class_walk([3, 1], 4, 5, closed=True), path[:8])
+
+
+def test_every_pair():
+    z, y = lt.every_pair(A[:2], [7, 8, 9])
+    np.testing.assert_array_equal(z, A[[0, 0, 0, 1, 1, 1]])
+    np.testing.assert_array_equal(y, [7, 8, 9, 7, 8, 9])
+    z, weights = lt.every_pair(A[:2], lt.class_walk([0, 1], 1, 2))
+    np.testing.assert_array_equal(weights, [[1, 0], [0, 1], [1, 0], [0, 1]])
+
+
+def models_that_know_classes():
+    return {name: cls for name, cls in registry().items() if issubclass(cls, ConditionalGAN)}
+
+
+@pytest.fixture(params=models_that_know_classes())
+def gan(request):
+    """A model whose rows of classes differ, as after training."""
+    gan = models_that_know_classes()[request.param].untrained("smoke", seed=0)
+    for network in gan.networks().values():
+        for variable in network.variables:
+            if len(variable.shape) and variable.shape[0] == gan.num_classes:
+                variable.assign(variable + RNG.normal(0, 0.3, variable.shape))
+    return gan
+
+
+def test_class_interpolation_starts_and_ends_at_the_images_of_the_classes(gan):
+    z = gan.sample_latents(3, seed=0)
+    path = gan.images_of(lt.every_pair(z, lt.class_walk([0, 1], 4, gan.num_classes))).reshape(3, 5, -1)
+    for i, label in ((0, 0), (4, 1)):
+        own = gan.images_of([z, np.full(3, label, np.int32)]).reshape(3, -1)
+        np.testing.assert_allclose(path[:, i], own, atol=1e-6)
+    ends = np.abs(path[:, 4] - path[:, 0]).max(axis=1)
+    assert (ends > 1e-3).all()
+    steps = np.abs(np.diff(path, axis=1)).max(axis=2)
+    assert (steps > 0).all() and (steps < ends[:, None]).all()  # gradual, not a switch in the middle
+
+
+def test_a_mixture_is_a_class_whose_rows_are_the_mixture(gan):
+    z = gan.sample_latents(2, seed=1)
+    half = gan.images_of(lt.every_pair(z, lt.class_walk([0, 1], 2, gan.num_classes)[1:2]))
+    before = gan.images_of([z, np.zeros(2, np.int32)])
+    tables = [v for v in gan.ema_generator.variables if len(v.shape) and v.shape[0] == gan.num_classes]
+    if not tables:  # ACGAN: the rows are the last of the dense layer's kernel
+        tables = [gan.ema_generator.trainable_variables[0]]
+    for table in tables:
+        rows = table.numpy()
+        first = len(rows) - gan.num_classes
+        rows[first] = (rows[first] + rows[first + 1]) / 2
+        table.assign(rows)
+    own = gan.images_of([z, np.zeros(2, np.int32)])
+    assert np.abs(own - before).max() > 1e-3
+    np.testing.assert_allclose(half, own, atol=2e-6)
+
+
+def test_mixing_shares_all_variables_and_leaves_the_network_as_it_was(gan):
+    before = gan.generator.get_config()
+    mixing = mixing_classes(gan.generator, gan.num_classes)
+    assert [id(v) for v in mixing.variables] == [id(v) for v in gan.generator.variables]
+    assert gan.generator.get_config() == before
+    labels = np.array([0, 1])
+    images = gan.example_batch(2)[0].numpy()
+    if len(gan.discriminator.inputs) == 2:
+        d = mixing_classes(gan.discriminator, gan.num_classes)
+        weights = np.eye(gan.num_classes, dtype=np.float32)
+        own = [gan.discriminator([images, np.full(2, c)], training=False).numpy() for c in labels]
+        np.testing.assert_allclose(d([images, weights[[0, 0]]], training=False), own[0], atol=1e-6)
+        np.testing.assert_allclose(d([images, weights[[1, 1]]], training=False), own[1], atol=1e-6)
+
+
+def test_embeddings_mix_and_other_layers_are_refused():
+    x, y = keras.Input((3,)), keras.Input((), dtype="int32")
+    embedding = keras.layers.Embedding(4, 3)
+    network = keras.Model([x, y], x + embedding(y))
+    weights = lt.class_walk([1, 2], 2, 4)
+    found = mixing_classes(network, 4)([np.zeros((3, 3), np.float32), weights])
+    np.testing.assert_allclose(found, weights @ embedding.embeddings.numpy(), rtol=1e-6)
+    cast = keras.layers.CategoryEncoding(4, "one_hot")
+    network = keras.Model([x, y], keras.layers.Concatenate()([x, cast(y)]))
+    with pytest.raises(InputError, match="CategoryEncoding has no rows of classes to mix"):
+        mixing_classes(network, 4)
+
+
+def test_weights_of_another_shape_are_refused(gan):
+    z = gan.sample_latents(2, seed=0)
+    with pytest.raises(InputError, match=r"weights of classes of shape \(2, 3\)"):
+        gan.images_of([z, np.ones((2, 3))])
+
+
 # ------------------------------------------------------------------------------------------------ errors
 
 
@@ -233,6 +334,10 @@ def test_path_length_of_a_linear_generator_on_a_line_and_on_a_circle():
         (lambda: lt.walk(A[:1], 4), r"k of 2 or more"),
         (lambda: lt.walk(A, 0), r"steps=0 is out of range"),
         (lambda: lt.walk(A, 4, "cubic"), r"method='cubic': choose one of slerp, lerp"),
+        (lambda: lt.class_walk([0, 5], 4, 5), r"labels=\[0, 5\]: the classes are 0 to 4"),
+        (lambda: lt.class_walk([0.5, 1], 4, 5), r"give whole numbers \(k,\)"),
+        (lambda: lt.class_walk([1], 4, 5), r"k of 2 or more"),
+        (lambda: lt.every_pair(A, 3), r"classes of shape \(\)"),
         (lambda: lt.mean_latent(A, np.zeros(5), 3), r"none of the 5 latents has the label 3"),
         (lambda: lt.mean_latent(A, np.zeros(4), 0), r"labels of shape \(4,\)"),
         (lambda: lt.on_shell(A, 0), r"radius=0 is out of range"),

@@ -18,6 +18,7 @@ from keras import layers
 
 from ganlib.arguments import require_positive, require_positive_integers, require_share
 from ganlib.layers.batch_normalization import BatchNormalization
+from ganlib.layers.class_rows import class_rows
 from ganlib.layers.spectral_normalization import SpectralDense
 
 
@@ -68,7 +69,8 @@ class _Modulated(layers.Layer):
 class ConditionalBatchNormalization(_Modulated):
     """A scale and an offset a class: gamma (num_classes, channels) starts at 1, beta (num_classes, channels) at 0.
 
-    [features (batch, ..., channels), labels (batch,) int in [0, num_classes)] -> as the features.
+    [features (batch, ..., channels), labels (batch,) int in [0, num_classes)] -> as the features. In place of labels it
+    takes weights of classes, float (batch, num_classes): the same mixture of the rows.
 
     Args:
         num_classes: Rows of the tables.
@@ -92,11 +94,9 @@ class ConditionalBatchNormalization(_Modulated):
         self.beta = self.add_weight(shape=shape, initializer="zeros", name="beta")
 
     def scale_and_offset(self, condition, training):
-        """The rows of the labels."""
-        labels = tf.cast(condition, tf.int32)
-        return tf.gather(tf.convert_to_tensor(self.gamma), labels), tf.gather(
-            tf.convert_to_tensor(self.beta), labels
-        )
+        """The rows of the classes."""
+        gamma, beta = (tf.convert_to_tensor(table) for table in (self.gamma, self.beta))
+        return class_rows(gamma, condition), class_rows(beta, condition)
 
     def get_config(self):
         """The constructor's arguments."""

@@ -15,12 +15,15 @@ import tensorflow as tf
 from keras import layers
 
 from ganlib.arguments import require_positive_integers
+from ganlib.layers.class_rows import are_weights, class_rows
 from ganlib.layers.spectral_normalization import SpectralEmbedding
 
 
 @keras.saving.register_keras_serializable("ganlib")
 class Projection(layers.Layer):
     """V[y] . phi: [features (batch, channels), labels (batch,) int in [0, num_classes)] -> (batch, 1).
+
+    In place of labels it takes weights of classes, float (batch, num_classes): the same mixture of the products.
 
     Args:
         num_classes: Rows of V.
@@ -53,8 +56,13 @@ class Projection(layers.Layer):
 
     def call(self, inputs, training=None):
         """[(batch, channels), (batch,)] -> (batch, 1)."""
-        features, labels = inputs
-        return tf.reduce_sum(features * self.embedding(labels, training=training), axis=1, keepdims=True)
+        features, classes = inputs
+        if are_weights(classes):
+            table = self.embedding(tf.range(self.num_classes), training=training)
+            vectors = class_rows(table, classes)
+        else:
+            vectors = self.embedding(classes, training=training)
+        return tf.reduce_sum(features * vectors, axis=1, keepdims=True)
 
     def compute_output_shape(self, input_shape):
         """(batch, 1)."""

@@ -21,6 +21,7 @@ import keras
 import tensorflow as tf
 
 from ganlib.arguments import require_positive, require_positive_integers
+from ganlib.layers.class_rows import class_rows
 
 
 class SpectralNormalized(keras.layers.Layer):
@@ -161,8 +162,9 @@ class SpectralConv2DTranspose(SpectralNormalized, keras.layers.Conv2DTranspose):
 class SpectralEmbedding(SpectralNormalized, keras.layers.Embedding):
     """Embedding with W / sigma(W); W is the table (input_dim, output_dim) as it is, so u has `input_dim` entries.
 
-    That is BigGAN-PyTorch's reading (a row for each class). Integers (batch, ...) -> (batch, ..., output_dim). Takes
-    Keras' arguments, `iterations` and `epsilon`.
+    That is BigGAN-PyTorch's reading (a row for each class). Integers (batch, ...) -> (batch, ..., output_dim); weights
+    of classes, float (batch, input_dim), -> their mixture (batch, output_dim). Takes Keras' arguments, `iterations`
+    and `epsilon`.
     """
 
     @property
@@ -176,9 +178,10 @@ class SpectralEmbedding(SpectralNormalized, keras.layers.Embedding):
 
     def call(self, inputs, training=None):
         """Integers (batch, ...) -> (batch, ..., output_dim)."""
-        vectors = tf.gather(self.normalized_weight(training), tf.cast(inputs, tf.int32))
-        return tf.cast(vectors, self.compute_dtype)
+        return tf.cast(class_rows(self.normalized_weight(training), inputs), self.compute_dtype)
 
     def compute_output_spec(self, inputs, training=None):
         """(batch, ...) -> (batch, ..., output_dim)."""
+        if keras.backend.is_float_dtype(inputs.dtype) and len(inputs.shape) == 2:
+            return keras.KerasTensor((inputs.shape[0], self.output_dim), self.compute_dtype)
         return super().compute_output_spec(inputs)

@@ -32,6 +32,7 @@ from ganlib.arguments import require_positive, require_positive_integers, requir
 from ganlib.conditional import ConditionalGAN
 from ganlib.gan import batch_size_of, discriminator_logs
 from ganlib.layers import BatchNormalization, Dropout
+from ganlib.layers.class_rows import are_weights
 from ganlib.models.dcgan import smallest_size
 from ganlib.randomness import seeded
 
@@ -88,7 +89,12 @@ def discriminator(
 
 @keras.saving.register_keras_serializable("ganlib")
 class OneHot(layers.Layer):
-    """Labels (batch,) in [0, num_classes) -> (batch, num_classes): 1 for the class, 0 elsewhere."""
+    """Labels (batch,) in [0, num_classes) -> (batch, num_classes): 1 for the class, 0 elsewhere.
+
+    Weights of classes, float (batch, num_classes), pass as they are.
+    """
+
+    mixes_classes = True
 
     def __init__(self, num_classes: int, **kwargs):
         super().__init__(**kwargs)
@@ -96,11 +102,13 @@ class OneHot(layers.Layer):
 
     def call(self, inputs):
         """(batch,) -> (batch, num_classes)."""
+        if are_weights(inputs):
+            return tf.cast(inputs, self.compute_dtype)
         return tf.one_hot(tf.cast(inputs, tf.int32), self.num_classes, dtype=self.compute_dtype)
 
     def compute_output_spec(self, inputs):
         """(batch, num_classes), of the layer's own type and not the labels'."""
-        return keras.KerasTensor((*inputs.shape, self.num_classes), self.compute_dtype)
+        return keras.KerasTensor((inputs.shape[0], self.num_classes), self.compute_dtype)
 
     def get_config(self):
         """The constructor's arguments."""
