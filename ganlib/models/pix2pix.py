@@ -125,6 +125,14 @@ class Pix2Pix(Translator):
                 "batch_size": 16, "learning_rate": 8e-4,
             },
         },
+        "fashion_32_zoo": {
+            "description": "laptop with 14 channels, trained: 200,000 pairs of edges and clothes",
+            "arguments": {
+                "resolution": 32, "source_channels": 1, "channels": 1, "base_channels": 14, "receptive_field": 16,
+                "batch_size": 16, "learning_rate": 4e-4,
+            },
+            "weights": "pix2pix_fashion_32.weights.h5",
+        },
         "colab": {
             "description": "64x64 colour, 64 to 512 channels, for a GPU",
             "arguments": {"resolution": 64, "receptive_field": 34, "batch_size": 4},

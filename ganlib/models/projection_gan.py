@@ -156,6 +156,14 @@ class ProjectionGAN(ConditionalGAN):
                 "ema_decay": 0.995,
             },
         },
+        "fashion_32_zoo": {
+            "description": "laptop with 24 channels, trained: 300,000 images of Fashion-MNIST",
+            "arguments": {
+                "channels": 1, "latent_dim": 64, "base_channels": 24, "n_critic": 1, "learning_rate": 5e-4,
+                "ema_decay": 0.999,
+            },
+            "weights": "projection_gan_fashion_32.weights.h5",
+        },
         "colab": {
             "description": "32x32 colour, 10 classes, 128 and 64 channels, for a GPU",
             "arguments": {"base_channels": 128, "ema_decay": 0.999},

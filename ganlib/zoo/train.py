@@ -56,9 +56,9 @@ def recipes() -> dict[str, Recipe]:
         "dcgan": Recipe(models.DCGAN, 600_000, clothes, quality, _DCGAN_FAILURES),
         "sngan": Recipe(models.SNGAN, 350_000, clothes, quality, _SNGAN_FAILURES),
         "projection-gan": Recipe(
-            models.ProjectionGAN, 500_000, clothes, conditional_quality, _PROJECTION_FAILURES
+            models.ProjectionGAN, 300_000, clothes, conditional_quality, _PROJECTION_FAILURES
         ),
-        "pix2pix": Recipe(models.Pix2Pix, 250_000, edges, translation_quality, _PIX2PIX_FAILURES),
+        "pix2pix": Recipe(models.Pix2Pix, 200_000, edges, translation_quality, _PIX2PIX_FAILURES),
     }
 
 
@@ -157,7 +157,7 @@ def train(gan: GAN, recipe: Recipe, run: Path) -> float:
 
 
 def write_weights(gan: GAN, path: Path) -> None:
-    """All networks of `gan`, as float16 and compressed: beside, then renamed."""
+    """All networks of `gan`, as float16: beside, then renamed."""
     whole = path.with_name(f".{os.getpid()}-whole.weights.h5")
     halved = path.with_name(f".{os.getpid()}-halved.weights.h5")
     try:
@@ -168,8 +168,7 @@ def write_weights(gan: GAN, path: Path) -> None:
                 if isinstance(item, h5py.Dataset):
                     values = item[()]
                     half = values.astype(np.float16) if values.dtype == np.float32 else values
-                    packed = {"compression": "gzip", "shuffle": True} if half.ndim else {}
-                    made = new.create_dataset(name, data=half, **packed)
+                    made = new.create_dataset(name, data=half)
                 else:
                     made = new.require_group(name)
                 made.attrs.update(item.attrs)
