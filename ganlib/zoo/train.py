@@ -229,8 +229,8 @@ Known failures: {recipe.failures}
 
 
 _DCGAN_FAILURES = (
-    "about one sample in eight is of no class or of two (a bag that is half a jumper, a boot without a toe); prints and "
-    "stripes come out as noise; laces, buckles and straps are hints."
+    "about one sample in eight is of no class or of two (a bag that is half a jumper, a boot without a toe); prints "
+    "and stripes come out as noise; laces, buckles and straps are hints."
 )
 _SNGAN_FAILURES = ""
 _PROJECTION_FAILURES = ""
