@@ -1,5 +1,7 @@
 """N replicas are one: logits, images, gradients, EMA and weights."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -15,11 +17,9 @@ FOUR = ("vanilla-gan", "dcgan")  # with four replicas too
 RESIDUAL = {"generator/7/bias", "generator/13/bias", "generator/15/bias"}
 RESIDUAL |= {"generator/10/moving_mean", "generator/18/moving_mean"}
 ZERO_GRADIENT = {"wgan-gp": RESIDUAL, "sngan": RESIDUAL, "projection-gan": RESIDUAL}
-# SAGAN's G the same (its layers have spectral vectors too, so other numbers). Its attention starts at gamma = 0, and
-# what real and generated images ask of D's first bias all but cancels: both are sums of rounding's size.
+# SAGAN's G the same; its layers have spectral vectors too, so other numbers.
 ZERO_GRADIENT["sagan"] = {f"generator/{i}/bias" for i in (8, 15, 18, 34, 41, 44)}
 ZERO_GRADIENT["sagan"] |= {f"generator/{i}/moving_mean" for i in (12, 31, 38, 48)}
-ZERO_GRADIENT["sagan"] |= {"generator/20/gamma", "discriminator/1/bias"}
 
 # CycleGAN's convolutions have biases in front of instance norms, which take them out again.
 ZERO_GRADIENT["cyclegan"] = {
@@ -28,11 +28,16 @@ ZERO_GRADIENT["cyclegan"] = {
 ZERO_GRADIENT["cyclegan"] |= {f"discriminator_{d}/3/bias" for d in "ab"}
 
 # WGAN's RMSprop starts with steps of ten learning rates whatever the gradient's size, rounding included, and clipping
-# to 0.01 leaves gradients of 1e-5: it is compared with a tenth of its rate and c = 1.
-# Adam without momentum does the same to SAGAN's D.
+# to 0.01 leaves gradients of 1e-5: it is compared with a tenth of its rate and c = 1. Adam without momentum does the
+# same to SAGAN's D.
+# Other seeds are other starts. From seed 0 the gradient of D's last bias in pix2pix (what real and generated images ask
+# for, -1/2 and 1/2 where logits are small) and the average of G's last bias in ACGAN (steps up and down) cancel to a
+# thousandth of their terms, and a ReLU of SAGAN's D is given a number within rounding of 0: its slope is 0 or 1.
 ARGUMENTS = {
     "wgan": {"clip": 1.0, "learning_rate": 5e-6},
-    "sagan": {"learning_rate": 1e-5, "discriminator_learning_rate": 4e-5},
+    "sagan": {"learning_rate": 1e-5, "discriminator_learning_rate": 4e-5, "seed": 1},
+    "acgan": {"seed": 1},
+    "pix2pix": {"seed": 1},
 }
 
 RUN = (
@@ -56,6 +61,10 @@ def run(name, arguments, strategy, optimizer):
     if name == "vanilla-gan":  # its D starts so near zero that there is nothing but rounding to compare
         for weight in gan.discriminator.trainable_variables:
             weight.assign(weight * 50)
+    if name == "sagan":  # attention takes part from the start; its gamma, a sum over all positions, is not all there is
+        for weight in (w for network in gan.players().values() for w in network.weights):
+            if weight.name == "gamma" and weight.shape == ():
+                weight.assign(0.5)
     tensors = gan.example_batch(10 * gan.batch_size)
     data = tf.data.Dataset.from_tensor_slices(tensors).batch(gan.batch_size, drop_remainder=True)
     history = gan.fit(data, steps_per_epoch=5, verbose=0).history
@@ -72,13 +81,18 @@ def run(name, arguments, strategy, optimizer):
         loss = tf.reduce_mean(tf.square(logits))
     weights = {p: n.weights for p, n in gan.players().items()}
     generator = next(p for p in weights if "generator" in p)
+    discriminator = next(p for p, n in gan.players().items() if n is gan.discriminator)
+    trained = {
+        f"{discriminator}/{i}/{w.name}": w for i, w in enumerate(gan.discriminator.weights) if w.trainable
+    }
+    gradients = dict(zip(trained, tape.gradient(loss, list(trained.values())), strict=True))
     return {
         "replicas": gan.distribute_strategy.num_replicas_in_sync,
         "logits": logits.numpy(),
         "images": made,
         "ema": {f"{generator}/{i}/{w.name}": w.numpy() for i, w in enumerate(gan.ema_generator.weights)},
         "weights": {f"{p}/{i}/{w.name}": w.numpy() for p in weights for i, w in enumerate(weights[p])},
-        "gradients": [g.numpy() for g in tape.gradient(loss, gan.discriminator.trainable_variables)],
+        "gradients": {name: gradient.numpy() for name, gradient in gradients.items()},
         "logs": {k: v[-1] for k, v in history.items()},
         "steps": gan.optimizers()[generator].iterations.numpy(),
     }
@@ -86,7 +100,7 @@ def run(name, arguments, strategy, optimizer):
 
 result = {
     f"{name}/{optimizer}/{replicas}": run(name, ARGUMENTS.get(name, {}), strategy, optimizer)
-    for name in ganlib.models.registry()
+    for name in MODELS
     for replicas, strategy in ((1, "none"), (2, "mirrored:2"), (4, "cpu:4"))
     for optimizer in ("sgd", "paper")
     if replicas < 4 or (name in FOUR and optimizer == "sgd")
@@ -97,7 +111,13 @@ result = {
 
 @pytest.fixture(scope="module")
 def runs(run_python):
-    return run_python(RUN, devices=4)
+    """All runs, in two processes at once: most of their time goes into tracing, which takes one core."""
+    with ThreadPoolExecutor(2) as pool:
+        parts = pool.map(
+            lambda models: run_python(f"MODELS = {models!r}\n{RUN}", devices=4, timeout=600),
+            (MODELS[::2], MODELS[1::2]),
+        )
+        return {name: run for part in parts for name, run in part.items()}
 
 
 def close(a, b, name):
@@ -111,13 +131,12 @@ def test_replicas_equal_one_after_5_steps_of_sgd(runs, model, replicas):
     assert (one["replicas"], many["replicas"], many["steps"]) == (1, replicas, 5)
     close(one["logits"], many["logits"], "logits")
     close(one["images"], many["images"], "images")
-    for i, (a, b) in enumerate(zip(one["gradients"], many["gradients"], strict=True)):
-        close(a, b, f"gradient {i}")
     left_out = ZERO_GRADIENT.get(model, set())
-    assert left_out <= set(one["ema"])
-    for name, value in one["ema"].items():
-        if name not in left_out:
-            close(value, many["ema"][name], f"average of {name}")
+    assert left_out <= set(one["weights"])
+    for kind in ("gradients", "ema", "weights"):
+        for name, value in one[kind].items():
+            if name not in left_out:
+                close(value, many[kind][name], f"{kind}: {name}")
     for name, value in one["logs"].items():
         np.testing.assert_allclose(value, many["logs"][name], rtol=1e-4, atol=1e-6, err_msg=name)
 
