@@ -105,7 +105,7 @@ class Translator(GAN):
             InputError: Always.
         """
         raise InputError(
-            f"{type(self).__name__} translates images: use translate(images), or `ganlib translate`, instead of sample"
+            f"{type(self).__name__} translates images: call translate(images), or `ganlib translate`, instead of sample"
         )
 
     def sample_latents(self, n, truncation=None, seed=None):
