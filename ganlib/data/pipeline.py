@@ -127,7 +127,9 @@ class ImageDataset(_OneByOne):
 
     def __init__(self, source: Source, *, labels: bool, shuffle: bool, repeat: bool):
         if labels and source.num_classes is None:
-            raise DataError(f"{source.name!r} has no labels: load it with labels=False, for a model without classes")
+            raise DataError(
+                f"{source.name!r} has no labels: load it with labels=False, for a model without classes"
+            )
         if isinstance(source, StreamSource) and source.size is not None and (shuffle or repeat):
             source = _rendered(source)
         self._maker = _Batches(source, labels, shuffle, repeat)
