@@ -58,7 +58,7 @@ def recipes() -> dict[str, Recipe]:
         "dcgan": Recipe(models.DCGAN, 600_000, clothes, quality, _DCGAN_FAILURES),
         "sngan": Recipe(models.SNGAN, 350_000, clothes, quality, _SNGAN_FAILURES),
         "projection-gan": Recipe(
-            models.ProjectionGAN, 300_000, clothes, conditional_quality, _PROJECTION_FAILURES
+            models.ProjectionGAN, 150_000, clothes, conditional_quality, _PROJECTION_FAILURES
         ),
         "pix2pix": Recipe(models.Pix2Pix, 200_000, edges, translation_quality, _PIX2PIX_FAILURES),
     }
