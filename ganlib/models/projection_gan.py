@@ -119,6 +119,20 @@ class ConcatenateEverywhere(layers.Layer):
         return (*input_shape[0][:3], input_shape[0][-1] + input_shape[1][-1])
 
 
+def constant_widths(resolution: int, base_channels: int) -> tuple[list[int], list[int], list[int]]:
+    """G's widths, those of D's halving blocks, and of its last ones: SNGAN's, D half as wide as G."""
+    _, stages = smallest_size(resolution)
+    half = max(1, base_channels // 2)
+    return [base_channels] * (stages + 1), [half] * max(1, stages - 1), [half] * 2
+
+
+def doubling_widths(resolution: int, base_channels: int) -> tuple[list[int], list[int], list[int]]:
+    """The same for networks whose channels double with each halving: 16, 16, 8, 4, 2, 1; 1, 2, 4, 8, 16; 16 at 128."""
+    _, stages = smallest_size(resolution)
+    halving = [base_channels * 2**stage for stage in range(stages)]
+    return [halving[-1], *halving[::-1]], halving, [halving[-1]]
+
+
 @keras.saving.register_keras_serializable("ganlib")
 class ProjectionGAN(ConditionalGAN):
     """SNGAN's ResNets with conditional batch norm in G and a projection in D.
@@ -147,13 +161,6 @@ class ProjectionGAN(ConditionalGAN):
             "arguments": {
                 "resolution": 8, "channels": 1, "latent_dim": 8, "base_channels": 8, "n_critic": 2,
                 "batch_size": 8, "ema_decay": 0.9,
-            },
-        },
-        "laptop": {
-            "description": "32x32 grey, 10 classes, in minutes on two CPU cores",
-            "arguments": {
-                "channels": 1, "latent_dim": 64, "base_channels": 16, "n_critic": 1, "learning_rate": 1e-3,
-                "ema_decay": 0.995,
             },
         },
         "colab": {
@@ -206,16 +213,20 @@ class ProjectionGAN(ConditionalGAN):
                 seed=seed,
             )
 
-    @staticmethod
+    widths = staticmethod(constant_widths)
+
+    @classmethod
     def make_networks(
-        resolution: int, channels: int, num_classes: int, latent_dim: int, base_channels: int
+        cls, resolution: int, channels: int, num_classes: int, latent_dim: int, base_channels: int
     ) -> tuple[keras.Model, keras.Model]:
         """G and D."""
-        g_widths, halving, same = constant_widths(resolution, base_channels)
+        g_widths, halving, same = cls.widths(resolution, base_channels)
         return (
             generator(resolution, channels, num_classes, latent_dim, g_widths),
-            discriminator(resolution, channels, num_classes, halving, same),
+            cls.make_discriminator(resolution, channels, num_classes, halving, same),
         )
+
+    make_discriminator = staticmethod(discriminator)
 
 
 @keras.saving.register_keras_serializable("ganlib")
@@ -227,15 +238,19 @@ class ConcatenationGAN(ProjectionGAN):
     """
 
     @staticmethod
-    def make_networks(resolution, channels, num_classes, latent_dim, base_channels):
-        """G and D."""
-        g_widths, halving, same = constant_widths(resolution, base_channels)
-        return (
-            generator(resolution, channels, num_classes, latent_dim, g_widths),
-            concatenating_discriminator(
-                resolution, channels, num_classes, halving, same, len(halving), max(1, halving[-1] // 2)
-            ),
+    def make_discriminator(resolution, channels, num_classes, halving, same):
+        """[image, labels] -> logit."""
+        embedding_dim = max(1, halving[-1] // 2)
+        return concatenating_discriminator(
+            resolution, channels, num_classes, halving, same, len(halving), embedding_dim
         )
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class WideConcatenationGAN(ConcatenationGAN):
+    """The same baseline on the pair of `ImageNetProjectionGAN`. Arguments as `ProjectionGAN`'s."""
+
+    widths = staticmethod(doubling_widths)
 
 
 @keras.saving.register_keras_serializable("ganlib")
@@ -275,14 +290,7 @@ class ImageNetProjectionGAN(ProjectionGAN):
             discriminator_learning_rate, ema_decay, batch_size, seed,
         )  # fmt: skip
 
-    @staticmethod
-    def make_networks(resolution, channels, num_classes, latent_dim, base_channels):
-        """G and D."""
-        g_widths, halving, same = doubling_widths(resolution, base_channels)
-        return (
-            generator(resolution, channels, num_classes, latent_dim, g_widths),
-            discriminator(resolution, channels, num_classes, halving, same),
-        )
+    widths = staticmethod(doubling_widths)
 
 
 ProjectionGAN.presets["cifar10_32_concat"] = {
@@ -290,17 +298,24 @@ ProjectionGAN.presets["cifar10_32_concat"] = {
     "class": ConcatenationGAN,
     "arguments": {},
 }
+ProjectionGAN.presets["laptop"] = {
+    "description": "the wide pair at 32x32 grey, 10 classes, 8 to 32 channels, in minutes on two CPU cores",
+    "class": ImageNetProjectionGAN,
+    "arguments": {
+        "resolution": 32, "channels": 1, "num_classes": 10, "latent_dim": 64, "base_channels": 8, "n_critic": 1,
+        "learning_rate": 1e-3, "discriminator_learning_rate": 2e-3, "ema_decay": 0.995, "batch_size": 64,
+    },
+}  # fmt: skip
 ProjectionGAN.presets["laptop_concat"] = {
     "description": "laptop, with the class concatenated to D's features",
-    "class": ConcatenationGAN,
+    "class": WideConcatenationGAN,
     "arguments": ProjectionGAN.presets["laptop"]["arguments"],
 }
 ProjectionGAN.presets["fashion_32_zoo"] = {
     "description": "the wide pair at 32x32 grey, 16 to 64 channels, trained: 150,000 images of Fashion-MNIST",
     "class": ImageNetProjectionGAN,
     "arguments": {
-        "resolution": 32, "channels": 1, "num_classes": 10, "latent_dim": 64, "base_channels": 16, "n_critic": 1,
-        "learning_rate": 1e-3, "discriminator_learning_rate": 2e-3, "ema_decay": 0.999, "batch_size": 64,
+        **ProjectionGAN.presets["laptop"]["arguments"], "base_channels": 16, "ema_decay": 0.999,
     },
     "weights": "projection_gan_fashion_32.weights.h5",
 }  # fmt: skip
@@ -309,20 +324,6 @@ ProjectionGAN.presets["imagenet_128"] = {
     "class": ImageNetProjectionGAN,
     "arguments": {},
 }
-
-
-def constant_widths(resolution: int, base_channels: int) -> tuple[list[int], list[int], list[int]]:
-    """G's widths, those of D's halving blocks, and of its last ones: SNGAN's, D half as wide as G."""
-    _, stages = smallest_size(resolution)
-    half = max(1, base_channels // 2)
-    return [base_channels] * (stages + 1), [half] * max(1, stages - 1), [half] * 2
-
-
-def doubling_widths(resolution: int, base_channels: int) -> tuple[list[int], list[int], list[int]]:
-    """The same for networks whose channels double with each halving: 16, 16, 8, 4, 2, 1; 1, 2, 4, 8, 16; 16 at 128."""
-    _, stages = smallest_size(resolution)
-    halving = [base_channels * 2**stage for stage in range(stages)]
-    return [halving[-1], *halving[::-1]], halving, [halving[-1]]
 
 
 def conditional_batch_norm(num_classes: int) -> layers.Layer:
