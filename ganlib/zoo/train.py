@@ -245,8 +245,8 @@ _SNGAN_FAILURES = (
     "samples of a class look alike; DCGAN's are better at this size (the networks here have an eighth of its numbers)."
 )
 _PROJECTION_FAILURES = (
-    "samples of a class are alike, which recall shows: few prints, few unusual cuts, grey with a fine mesh where the data "
-    "have patterns; shirts are taken for T-shirts or coats as often as not; sandals lack straps."
+    "samples of a class are alike, which recall shows: few prints, few unusual cuts, grey with a fine mesh where the "
+    "data have patterns; shirts are taken for T-shirts or coats as often as not; sandals lack straps."
 )
 _PIX2PIX_FAILURES = (
     "where edges are dense (prints, sandals) it paints blotches; it guesses brightness, which edges do not tell; edges "
