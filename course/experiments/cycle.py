@@ -40,7 +40,7 @@ PARTS = {  # size, channels of the images, width of the networks, steps
     "colours": (16, 3, 16, 700),
     "hiding": (32, 1, 8, 500),
 }
-SCENES, TEST, SHOWN = 3000, 500, 8
+SCENES, TEST, SHOWN = 3000, 500, 6
 
 
 def chosen(runs, arm):
