@@ -203,8 +203,8 @@ def conclude(runs):
         figure="table 1",
         reported="per-pixel accuracy on Cityscapes: L1 0.42, GAN 0.22, cGAN 0.57, L1+GAN 0.64, L1+cGAN 0.66",
         measured={f"{name}, {row}": [r[key] for r in of[row]] for key, name in names.items() for row in ROWS},
-        verdict="confirmed",
-        holds={3: "confirmed", 0: "refuted"}.get(held, "partly") == "confirmed",
+        verdict="partly",
+        holds={3: "confirmed", 0: "refuted"}.get(held, "partly") == "partly",
     )
 
 

@@ -14,6 +14,11 @@ what judges domain B, here `discriminator_b` does.
 
 Differs from the authors' code: the rate decays with every step, not every epoch. The defaults' 133,400 steps are 100
 epochs of horse2zebra's 1,334 zebras.
+
+The preset `laptop` has four times the paper's rate. Tried at 16x16 on warm_to_cool with all but the object black, 230
+steps of 4: the mean L1 distance to the right answers is 0.072, 0.065 and 0.058 at 4, 8 and 16e-4; with backgrounds, 450
+steps, 0.162, 0.157 and 0.159 at 2, 4 and 8e-4. Instance norm takes every image's mean away, and with it the colours of
+plain backgrounds.
 """
 
 from typing import Any, ClassVar
@@ -211,7 +216,7 @@ class CycleGAN(Translator):
             "description": "32x32 colour, 16 channels, 3 residual blocks: minutes on two CPU cores",
             "arguments": {
                 "resolution": 32, "channels": 3, "base_channels": 16, "residual_blocks": 3, "receptive_field": 16,
-                "constant_steps": 1000, "decay_steps": 1000, "batch_size": 4,
+                "learning_rate": 8e-4, "constant_steps": 1000, "decay_steps": 1000, "batch_size": 4,
             },
         },
         "colab": {
