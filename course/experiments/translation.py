@@ -157,7 +157,7 @@ def draw(runs, path):
     panels = {
         "fid": "FID(fashion-cnn), lower is better",
         "l1": "L1 distance, lower is better",
-        "sharpness": "sharpness, photographs have 1",
+        "sharpness": "sharpness; photographs: 1",
     }
     for axes, (key, label) in zip(charts.subplots(1, 3), panels.items(), strict=True):
         for run in rows:
