@@ -30,7 +30,7 @@ def batches(labels=(0, 1, 1, 2)):
 
 
 def test_both_losses_are_those_of_the_labelled_batch():
-    gan = tiny(loss="wasserstein")
+    gan = tiny(loss="least_squares")  # squares see which image has which label, means of logits do not
     gan.compile()
     real, labels = next(iter(batches()))
     shift, score = (network.get_layer("rows").embeddings.numpy()[:, 0] for network in gan.players().values())
@@ -40,8 +40,10 @@ def test_both_losses_are_those_of_the_labelled_batch():
         d_loss, _ = gan.discriminator_loss((real, labels))
         g_loss, _ = gan.generator_loss((real, labels))
     judged = fake + score[labels]
-    np.testing.assert_allclose(d_loss, judged.mean() - (real.numpy()[:, 0] + score[labels]).mean(), rtol=1e-5)
-    np.testing.assert_allclose(g_loss, -judged.mean(), rtol=1e-5)
+    real_logits = real.numpy()[:, 0] + score[labels]
+    expected = 0.5 * np.mean((real_logits - 1) ** 2) + 0.5 * np.mean(judged**2)
+    np.testing.assert_allclose(d_loss, expected, rtol=1e-5)
+    np.testing.assert_allclose(g_loss, 0.5 * np.mean((judged - 1) ** 2), rtol=1e-5)
 
 
 def test_only_the_rows_of_the_classes_in_the_batch_move():

@@ -139,6 +139,15 @@ def test_noise_dropout_is_on_at_inference():
         assert set(np.unique(y)) == {0.0, 2.0} and abs(y.mean() - 1) < 0.1
 
 
+def test_instance_norm_of_what_hardly_varies_by_hand():
+    x = np.array([1.002, 0.998, 1.002, 0.998], np.float32).reshape(1, 2, 2, 1)  # variance 4e-6, below epsilon
+    found = InstanceNormalization()(x).numpy().ravel()
+    expected = 0.002 / np.sqrt(4e-6 + 1e-5)  # epsilon is added to the variance, not to the deviation
+    np.testing.assert_allclose(found, [expected, -expected, expected, -expected], rtol=1e-3)
+    flat = InstanceNormalization()(np.full((1, 2, 2, 1), 0.3, np.float32)).numpy()
+    np.testing.assert_allclose(flat, 0.0, atol=1e-4)
+
+
 def test_instance_norm_with_scales_of_their_own():
     layer = InstanceNormalization(affine=True, gamma_initializer=keras.initializers.Constant(3.0))
     x = IMAGES.reshape(2, 5, 6, 3)
