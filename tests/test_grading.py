@@ -12,11 +12,11 @@ import tensorflow as tf
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from ganlib import cli, grading, latents, losses, metrics, penalties
+from ganlib import cli, grading, latents, layers, losses, metrics, penalties
 from ganlib.errors import GanlibError, InputError
 from ganlib.grading import AnswerError, Mistake, Task
 
-DAYS = ("day1", "day2")
+DAYS = ("day1", "day2", "day3")
 TASKS = [task for day in DAYS for task in grading.tasks(day).values()]
 
 
@@ -238,6 +238,115 @@ def repaired_by_variables(critic, generator, real, z_critic, z_generator, alpha)
     return critic, [mean, scale]
 
 
+def conditional_batch_norm_by_layer(x, labels, gamma, beta, epsilon):
+    layer = layers.ConditionalBatchNormalization(len(gamma), epsilon=epsilon)
+    layer.build((x.shape, labels.shape))
+    layer.gamma.assign(gamma)
+    layer.beta.assign(beta)
+    return layer([tf.constant(x, tf.float32), labels], training=True)
+
+
+def acgan_by_keras(real_source, real_classes, real_labels, fake_source, fake_classes, fake_labels):
+    naming = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    game = losses.Minimax()
+    named = naming(fake_labels, fake_classes)
+    d = sum(game.discriminator(tf.constant(real_source), tf.constant(fake_source)))
+    return d + naming(real_labels, real_classes) + named, game.generator(tf.constant(fake_source)) + named
+
+
+def projection_by_layer(features, labels, embeddings, psi, bias):
+    layer = layers.Projection(len(embeddings))
+    layer.build((features.shape, labels.shape))
+    layer.embedding.embeddings.assign(embeddings)
+    return layer([features, labels]) + tf.linalg.matvec(features, psi)[:, None] + bias
+
+
+def intra_class_fid_by_sorting(real, real_labels, fake, fake_labels):
+    def heaps(features, labels):
+        order = np.argsort(labels)
+        return np.split(features[order], np.cumsum(np.bincount(labels))[:-1])
+
+    pairs = zip(heaps(real, real_labels), heaps(fake, fake_labels), strict=True)
+    distances = [frechet_by_eigenvalues_of_the_product(*pair) for pair in pairs]
+    return distances, sum(distances) / len(distances)
+
+
+def attention_by_layer(x, query, key, value, out, gamma):
+    layer = layers.SelfAttention()
+    layer.build(x.shape)
+    for convolution, weight in zip(
+        (layer.query, layer.key, layer.value, layer.out), (query, key, value, out), strict=True
+    ):
+        convolution.kernel.assign(weight[None, None])
+    layer.gamma.assign(gamma)
+    return layer(tf.constant(x, tf.float32))
+
+
+def attention_by_loops(x, query, key, value, out, gamma):
+    y = np.array(x)
+    n, height, width, _ = x.shape
+    for one in range(n):
+        keys, values = (
+            [
+                (x[one, i : i + 2, j : j + 2] @ weight).max(axis=(0, 1))
+                for i in range(0, height, 2)
+                for j in range(0, width, 2)
+            ]
+            for weight in (key, value)
+        )
+        for i in range(height):
+            for j in range(width):
+                weights = scipy.special.softmax(np.array(keys) @ (x[one, i, j] @ query))
+                y[one, i, j] += gamma * (weights @ np.array(values) @ out)
+    return y
+
+
+def cost_by_layer(height, width, channels, batch):
+    layer = layers.SelfAttention()
+    layer.build((None, height, width, channels))
+    return layer.map_bytes(height, width, batch), layer.count_params()
+
+
+def receptive_field_from_the_end(kernel_sizes, strides):
+    field = 1
+    for kernel_size, stride in zip(kernel_sizes[::-1], strides[::-1], strict=True):
+        field = (field - 1) * stride + kernel_size
+    return field
+
+
+def receptive_field_by_marking(kernel_sizes, strides):
+    seen = {0}
+    for kernel_size, stride in zip(kernel_sizes[::-1], strides[::-1], strict=True):
+        seen = {stride * place + offset for place in seen for offset in range(kernel_size)}
+    return max(seen) - min(seen) + 1
+
+
+def cycle_by_keras(a, b, g_ab, g_ba, cycle_weight, identity_weight):
+    apart = keras.losses.MeanAbsoluteError()
+    cycle = apart(a, g_ba(g_ab(a))) + apart(b, g_ab(g_ba(b)))
+    return [cycle_weight * cycle, identity_weight * cycle_weight * (apart(a, g_ba(a)) + apart(b, g_ab(b)))]
+
+
+def listening_by_variables(judge, d, g, points, labels, order, labels_d, labels_g, z_d, z_g):
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    d, g = [tf.Variable(weight) for weight in d], tf.Variable(g)
+
+    def score(x, y):
+        return judge([tf.convert_to_tensor(weight) for weight in d], x, y)
+
+    with tf.GradientTape() as tape:
+        real = score(points.numpy()[order], labels.numpy()[order])
+        fake = score(tf.gather(g.numpy(), labels_d) + 0.3 * z_d, labels_d)
+        value = loss(tf.ones_like(real), real) + loss(tf.zeros_like(fake), fake)
+    for weight, gradient in zip(d, tape.gradient(value, d), strict=True):
+        weight.assign_sub(0.1 * gradient)
+    with tf.GradientTape() as tape:
+        fake = score(tf.gather(tf.convert_to_tensor(g), labels_g) + 0.3 * z_g, labels_g)
+        value = loss(tf.ones_like(fake), fake)
+    g.assign_sub(tf.convert_to_tensor(tape.gradient(value, g)))
+    return [d, g]
+
+
 RIGHT_ANSWERS = (
     ("day1.1", lambda real, fake: sum(np.log(real)) / len(real) + sum(np.log1p(-fake)) / len(fake)),
     (
@@ -281,6 +390,17 @@ RIGHT_ANSWERS = (
     ("day2.8", precision_recall_by_loops),
     ("day2.8", metrics.precision_recall),
     ("day2.9", repaired_by_variables),
+    ("day3.1", conditional_batch_norm_by_layer),
+    ("day3.2", acgan_by_keras),
+    ("day3.3", projection_by_layer),
+    ("day3.4", intra_class_fid_by_sorting),
+    ("day3.5", attention_by_layer),
+    ("day3.5", attention_by_loops),
+    ("day3.6", cost_by_layer),
+    ("day3.7", receptive_field_from_the_end),
+    ("day3.7", receptive_field_by_marking),
+    ("day3.8", cycle_by_keras),
+    ("day3.9", listening_by_variables),
 )
 
 
