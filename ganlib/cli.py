@@ -109,9 +109,8 @@ def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str
     "--kimg",
     type=_POSITIVE,
     metavar="X",
-    default=165.0,
-    show_default=True,
-    help="Thousands of real images to show to the discriminator.",
+    help="Thousands of real images to show to the discriminator; cyclegan's learning rate falls to 0 over them.  "
+    "[default: 165; for cyclegan the preset's]",
 )
 @click.option(
     "--minutes",

@@ -30,6 +30,7 @@ from ganlib.quiet import import_tensorflow
 if TYPE_CHECKING:
     from ganlib.gan import GAN
 
+_KIMG = 165.0
 # What a run is: --resume with another value of one of these would be another run.
 _IDENTITY = ("preset", "data", "data_options", "seed", "batch_size", "resolution", "arguments")
 # What a resumed run takes over unless it is given anew.
@@ -76,7 +77,13 @@ def train(model: str, options: dict[str, Any], given: set[str]) -> int:
     with scaling.strategy(options["strategy"]).scope():
         gan, data = _prepare(model, options, config)
         gan.compile()
-    steps = math.ceil(1000 * options["kimg"] / (gan.batch_size * gan.n_critic))
+    steps = _steps(gan, options["kimg"])
+    end = _end_of_schedule(gan)
+    if end is not None and steps > end:
+        raise InputError(
+            f"--kimg {options['kimg']:g} is {steps} steps, but from step {end} on this {model}'s learning rate is 0; "
+            "use less, or another --out"
+        )
     if config is None:
         _set_intervals(options, steps)
     if config is not None and checkpoints.latest(out / "checkpoints") is not None:
@@ -365,6 +372,12 @@ def _prepare(model: str, options: dict[str, Any], config: dict[str, Any] | None)
         follows["num_classes"] = data.num_classes
     if "source_channels" in takes and "source_channels" not in arguments:
         follows["source_channels"] = data.source_shape[-1]
+    end = _end_of_schedule(gan)
+    if options["kimg"] is None:
+        options["kimg"] = _KIMG if end is None else end * gan.batch_size * gan.n_critic / 1000
+    elif end is not None and not {"constant_steps", "decay_steps"} & set(arguments):
+        steps = _steps(gan, options["kimg"])  # halves, as in the paper
+        follows |= {"constant_steps": steps // 2, "decay_steps": steps - steps // 2}
     if follows:
         gan = cls.from_preset(options["preset"], **arguments, **follows)
     shapes = [("examples", "makes", data.shape, gan.image_shape)]
@@ -423,6 +436,16 @@ def _set_intervals(options: dict[str, Any], steps: int) -> None:
     options["checkpoint_every"] = options["checkpoint_every"] or min(500, max(1, steps // 10))
     options["sample_every"] = options["sample_every"] or max(1, steps // 20)
     options["history_every"] = min(50, max(1, steps // 40))
+
+
+def _steps(gan: "GAN", kimg: float) -> int:
+    return math.ceil(round(1000 * kimg / (gan.batch_size * gan.n_critic), 6))
+
+
+def _end_of_schedule(gan: "GAN") -> int | None:
+    """The step from which on the model's learning rate is 0, if there is one."""
+    arguments = gan.get_config()
+    return arguments["constant_steps"] + arguments["decay_steps"] if "decay_steps" in arguments else None
 
 
 def _left(gan: "GAN", options: dict[str, Any], steps: int) -> int:

@@ -421,6 +421,10 @@ COMMANDS = [
     ([*ACGAN, "--data", "folder:sizes"], "'folder:sizes' has no labels", "a model without classes"),
     ([*ACGAN, "--set", "num_classes=3"], "num_classes=3", "leave it out"),
     ([*ACGAN, "--set", "num_classes=11"], "num_classes=11", "leave it out"),
+    (
+        ["train", "cyclegan", "--preset", "smoke", "--set", "decay_steps=7", "--kimg", "1", "--out", "new"],
+        *("--kimg 1 is 250 steps", "use less"),
+    ),
     ([*PIX2PIX, "--data", "folder:unpaired"], "no sub-folder 'train'", "side-by-side images"),
     ([*PIX2PIX, "--data", "tfds:cycle_gan/horse2zebra"], "'tfds:cycle_gan/horse2zebra'", "edges_to_fashion"),
     ([*PIX2PIX, "--data", "fashion_mnist"], "no pairs are called 'fashion_mnist'", "edges_to_fashion"),

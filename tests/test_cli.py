@@ -258,21 +258,21 @@ def test_points_are_drawn_as_a_scatter_and_have_no_score_yet(tmp_path):
 
 @pytest.mark.parametrize(("arguments", "channels"), [({}, 3), ({"channels": 1}, 1)])
 def test_the_model_takes_its_channels_from_the_data_unless_told(arguments, channels):
-    options = {"preset": "smoke", "data": "shapes", "data_options": {}, "seed": 0}
+    options = {"preset": "smoke", "data": "shapes", "data_options": {}, "seed": 0, "kimg": 1.0}
     options |= {"arguments": arguments, "batch_size": None, "resolution": None}
     gan, dataset = runs._prepare("dcgan", options, None)
     assert gan.image_shape == tuple(dataset.shape) == (8, 8, channels)
 
 
 def test_a_conditional_model_takes_its_classes_from_the_data():
-    options = {"preset": "smoke", "data": "polygons", "data_options": {}, "seed": 0}
+    options = {"preset": "smoke", "data": "polygons", "data_options": {}, "seed": 0, "kimg": 1.0}
     options |= {"arguments": {}, "batch_size": None, "resolution": None}
     gan, dataset = runs._prepare("acgan", options, None)
     assert gan.num_classes == dataset.num_classes == 6 and dataset.labelled
 
 
 def test_a_translator_takes_the_channels_of_both_sides_from_the_data():
-    options = {"preset": "smoke", "data": "warm_to_cool", "data_options": {"size": 4}, "seed": 0}
+    options = {"preset": "smoke", "data": "warm_to_cool", "data_options": {"size": 4}, "seed": 0, "kimg": 1.0}
     options |= {"arguments": {}, "batch_size": None, "resolution": None}
     for model, paired in (("pix2pix", True), ("cyclegan", False)):
         gan, dataset = runs._prepare(model, dict(options), None)
@@ -280,6 +280,20 @@ def test_a_translator_takes_the_channels_of_both_sides_from_the_data():
         assert dataset.paired is paired
     gan, dataset = runs._prepare("pix2pix", options | {"data": None, "data_options": {}}, None)
     assert dataset.name == "edges_to_fashion" and gan.source_shape[-1] == gan.image_shape[-1] == 1
+
+
+def test_cyclegan_s_learning_rate_falls_over_the_run():
+    options = {"preset": "smoke", "data": None, "data_options": {}, "seed": 0, "kimg": 0.202}
+    options |= {"arguments": {}, "batch_size": None, "resolution": None}
+
+    def schedule(**more):
+        asked = options | more
+        gan, _ = runs._prepare("cyclegan", asked, None)
+        return [gan.get_config()[f"{part}_steps"] for part in ("constant", "decay")], asked["kimg"]
+
+    assert schedule() == ([25, 26], 0.202)  # 51 steps of 4 images
+    assert schedule(kimg=None) == ([20, 60], 0.32)  # the preset's own
+    assert schedule(arguments={"decay_steps": 7}) == ([20, 7], 0.202)
 
 
 @pytest.fixture(scope="module")

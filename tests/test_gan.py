@@ -69,11 +69,15 @@ def test_each_update_touches_its_own_player_only(cls):
     batch = next(iter(batches(gan)))
     for player, update in gan.updates().items():
         before = {name: values(network.variables) for name, network in gan.players().items()}
+        buffers = [variable for trick in gan.tricks for variable in trick.variables]
+        shown = values(buffers)
         with gan.streams.at(0, 0), gan.streams.scope(player):
             update(batch)
         for name, network in gan.players().items():
             after = changed(before[name], values(network.variables))  # statistics included
             assert any(after) == (name == player)
+        if "generator" in player:  # the buffers of what D was shown are D's
+            assert not any(changed(shown, values(buffers)))
 
 
 @pytest.mark.parametrize("cls", MODELS)
@@ -135,7 +139,8 @@ def test_a_step_is_algorithm_1_with_the_streams_latents():
 
 def after_3_steps(cls, **how):
     gan = cls.from_preset("smoke")
-    rate = 0.0003 if cls.__name__ == "CycleGAN" else 0.01  # its objective weighs 30 times more
+    # CycleGAN's objective weighs 30 times more, and rounding grows with its steps: at 3e-4 to twice the tolerance
+    rate = 3e-5 if cls.__name__ == "CycleGAN" else 0.01
     gan.compile(keras.optimizers.SGD(rate), keras.optimizers.SGD(rate), **how)
     gan.fit(batches(gan), steps_per_epoch=3, verbose=0)
     return [v for network in gan.networks().values() for v in values(network.weights)]
@@ -184,14 +189,17 @@ def test_without_ema_samples_come_from_the_generator():
 
 @pytest.mark.parametrize("cls", MODELS)
 def test_same_seed_same_run(cls):
-    runs = []
+    starts, ends = [], []
     for seed in (3, 3, 4):
         gan = smoke(cls, seed=seed)
-        gan.fit(batches(gan), steps_per_epoch=2, verbose=0)
-        runs.append(gan.generator.get_weights())
-    for a, b in zip(*runs[:2], strict=True):
+        starts.append(gan.generator.get_weights())
+        if seed == 3:
+            gan.fit(batches(gan), steps_per_epoch=2, verbose=0)
+            ends.append(gan.generator.get_weights())
+    for a, b in zip(*ends, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
-    assert not np.allclose(runs[0][0], runs[2][0], rtol=0.1)
+    assert not np.allclose(starts[0][0], starts[2][0], rtol=0.1)
+    assert changed(starts[0], ends[0]).count(True) > 3
 
 
 def test_global_keras_state_does_not_matter():
