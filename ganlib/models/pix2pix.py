@@ -4,7 +4,7 @@ Isola, Zhu, Zhou, Efros. CVPR 2017, arXiv:1611.07004.
 Objective: eq. 4, the conditional game plus 100 times the L1 distance (eq. 3). Networks: section 6.1, U-Net and PatchGAN
 on [source, target]; U-Net 256 has 54,413,955 parameters, the 70x70 PatchGAN 2,768,705, as in the authors' PyTorch code
 (no biases in front of a normalisation). Noise is dropout of 0.5 in the decoder's first three blocks, when translating
-too (section 2.1). Recipe: section 2.3 and 6.2: non-saturating game, D's objective halved, Adam 2e-4 with beta1 0.5,
+too (section 3.2). Recipe: sections 3.3 and 6.2: non-saturating game, D's objective halved, Adam 2e-4 with beta1 0.5,
 batch 1.
 
 Normalisation is the paper's batch norm "using the statistics of the test batch" at its batch of 1: each image by
@@ -70,7 +70,7 @@ def discriminator(
 
 @keras.saving.register_keras_serializable("ganlib")
 class HalvedNonSaturating(losses.NonSaturating):
-    """The game of 2014 with D's side halved, "which slows down the rate at which D learns relative to G" (section 2.3).
+    """The game of 2014 with D's side halved, "which slows down the rate at which D learns relative to G" (section 3.3).
 
     Args:
         label_smoothing: As in `NonSaturating`.
