@@ -7,7 +7,8 @@ Zhang, Goodfellow, Metaxas, Odena 2019 (SAGAN), arXiv:1805.08318, section 3. Wit
 q, k, v and o are 1x1 convolutions without biases. This is the official code's layer (brain-research/
 self-attention-gan, non_local.py, commit ad9612e), which BigGAN's is too: q and k have C/8 channels, v has C/2 and o
 brings them back to C; keys and values are max-pooled 2x2, so that there are N/4 of them; no 1/sqrt(C/8). (Eq. 2 of the
-paper has no o in its first versions, and no pooling.) gamma starts at 0: the layer begins as the identity.
+paper has no o in its first versions, and no pooling.) gamma starts at 0: the layer begins as the identity. It is
+multiplied into v, which gives the same y for an eighth of the products.
 
 Cost for one image: the map a has N * N/4 float32, that is N^2 bytes, 1 MiB at 32x32 and 16 MiB at 64x64, and training
 keeps one for the backward pass. The arithmetic is
@@ -67,9 +68,10 @@ class SelfAttention(layers.Layer):
         _, height, width, channels = inputs.shape
         queries, keys = self._queries_and_keys(inputs, training)
         values = _positions(tf.nn.max_pool2d(self.value(inputs, training=training), 2, 2, "VALID"))
+        values *= tf.convert_to_tensor(self.gamma)  # o is linear, and its output has eight times the size
         gathered = gather(queries, keys, values, _blocks(height, width))
         gathered = tf.reshape(gathered, [-1, height, width, channels // 2])
-        return inputs + tf.convert_to_tensor(self.gamma) * self.out(gathered, training=training)
+        return inputs + self.out(gathered, training=training)
 
     def attention_map(self, inputs: Any) -> np.ndarray:
         """What each position looks at: float32 (batch, height, width, height/2, width/2); the last two sum to 1."""
@@ -158,9 +160,10 @@ def gather(queries: tf.Tensor, keys: tf.Tensor, values: tf.Tensor, blocks: int =
             ):
                 scores = a * tf.matmul(factor, right, transpose_b=True)
                 by_query.append(tf.matmul(scores, keys))
-                by_key.append(tf.matmul(scores, part, transpose_a=True))
+                by_key.append(tf.matmul(part, scores, transpose_a=True))
                 by_value.append(tf.matmul(a, dy, transpose_a=True))
-            return tf.concat(by_query, axis=1), tf.add_n(by_key), tf.add_n(by_value)
+            by_key = tf.linalg.matrix_transpose(tf.add_n(by_key))
+            return tf.concat(by_query, axis=1), by_key, tf.add_n(by_value)
 
         return outputs, gradient
 
