@@ -60,15 +60,21 @@ def game(recipe, rate, seed, eager=False):
 
 def measure(task, smoke):
     """One run."""
+    return curve(**task, steps=STEPS, every=EVERY, smoke=smoke)
+
+
+def curve(recipe, rate, seed, steps, every, smoke):
+    """The averaged G's FID after each `every` of `steps` steps (smoke: after the first)."""
     import ganlib
 
-    data = ganlib.data.load("fashion_mnist", resolution=32, labels=True, seed=task["seed"])
-    gan = game(task["recipe"], task["rate"], task["seed"], eager=smoke)
-    last = 1 if smoke else STEPS
-    found = {"steps": list(range(min(EVERY, last), last + 1, EVERY)), "fid": []}
+    data = ganlib.data.load("fashion_mnist", resolution=32, labels=True, seed=seed)
+    gan = game(recipe, rate, seed, eager=smoke)
+    if smoke:
+        steps = every = 1
+    found = {"steps": list(range(every, steps + 1, every)), "fid": []}
     for _ in found["steps"]:
         try:
-            gan.fit(data.batch(gan.batch_size), steps_per_epoch=min(EVERY, last), verbose=0)
+            gan.fit(data.batch(gan.batch_size), steps_per_epoch=every, verbose=0)
             found["fid"].append(_experiment.rounded(fid_of(fashion_fid(), gan, 200 if smoke else SAMPLES)))
         except ganlib.errors.TrainingDiverged:
             found["fid"] += [LOST] * (len(found["steps"]) - len(found["fid"]))
