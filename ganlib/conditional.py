@@ -13,7 +13,6 @@ import tensorflow as tf
 from ganlib.arguments import require_positive_integers
 from ganlib.errors import InputError
 from ganlib.gan import GAN, in_chunks
-from ganlib.layers import ConditionalBatchNormalization, Projection, SpectralEmbedding
 from ganlib.randomness import key_of, uniform
 from ganlib.tricks import LabelFlipping, ReplayBuffer
 
@@ -145,7 +144,7 @@ def mixing_classes(network: keras.Model, num_classes: int) -> keras.Model:
         if any(tensor is labels for tensor in node.input_tensors)
     }
     for layer in used_by.values():
-        if not isinstance(layer, _HAVE_ROWS) and not getattr(layer, "mixes_classes", False):
+        if type(layer) is not keras.layers.Embedding and not getattr(layer, "mixes_classes", False):
             raise InputError(
                 f"{type(layer).__name__} has no rows of classes to mix: give it labels, not weights"
             )
@@ -161,6 +160,3 @@ def mixing_classes(network: keras.Model, num_classes: int) -> keras.Model:
         clone_function=lambda layer: layer,
         call_function=call,
     )
-
-
-_HAVE_ROWS = (ConditionalBatchNormalization, Projection, SpectralEmbedding, keras.layers.Embedding)

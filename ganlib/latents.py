@@ -21,6 +21,7 @@ import numpy as np
 import scipy.spatial.distance
 import scipy.special
 
+from ganlib.arguments import require_positive_integers
 from ganlib.errors import InputError
 
 _METHODS = ("slerp", "lerp")
@@ -106,7 +107,7 @@ def walk(points: Any, steps: int, method: str = "slerp", closed: bool = False) -
         raise InputError(
             f"points have shape {points.shape}: give (k, latent_dim) or (k, n, latent_dim), k of 2 or more"
         )
-    _require_integer(steps=steps)
+    require_positive_integers(steps=steps)
     interpolate = _method(method)
     ends = list(itertools.pairwise(points))
     if closed:
@@ -140,7 +141,7 @@ def class_walk(labels: Any, steps: int, num_classes: int, closed: bool = False) 
     Raises:
         InputError: An argument is out of range.
     """
-    _require_integer(num_classes=num_classes)
+    require_positive_integers(num_classes=num_classes)
     labels = np.asarray(labels)
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
         raise InputError(f"labels of shape {labels.shape}, {labels.dtype}: give whole numbers (k,)")
@@ -411,7 +412,7 @@ def path_length(
         InputError: An argument is out of range, or as `filtered_mean`.
     """
     starts, ends = _pair(starts, ends)
-    _require_integer(batch_size=batch_size)
+    require_positive_integers(batch_size=batch_size)
     if starts.ndim != 2:
         raise InputError(f"starts have shape {starts.shape}: give (n, latent_dim)")
     if not epsilon > 0:
@@ -500,9 +501,3 @@ def _rows(name: str, images: Any, features: Callable[[Any], Any] | None) -> np.n
     if not np.isfinite(rows).all():
         raise InputError(f"the {name} are not all finite: check the model's weights")
     return rows
-
-
-def _require_integer(**values: Any) -> None:
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise InputError(f"{name}={value!r} is out of range: give an integer of at least 1")

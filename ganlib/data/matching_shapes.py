@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from ganlib import randomness
 from ganlib.data import shapes
-from ganlib.data.sources import Request, StreamSource, number, stream_split
+from ganlib.data.sources import Request, StreamSource, number
 from ganlib.errors import InputError
 
 CLASS_NAMES = ("discs", "triangles", "squares")
@@ -57,32 +57,16 @@ def source(request: Request, *, size: int | None = None, spread: float = 0.0) ->
         )
     if number("spread", spread, 0) > 0.5:
         raise InputError(f"spread={spread} is more than half a turn: give 0 to 0.5")
-    size = stream_split(request, size, test=2_000)
     key = randomness.key_of(request.seed, f"matching_shapes/{request.split}")
 
-    def draw(start, n):
-        factors = _factors(key, float(spread), start, n)
+    def factors(start, n):
+        return _factors(key, float(spread), start, n)
+
+    def images(factors, n):
         inputs = [part for half in _halves(factors) for part in (half, shapes._turns(half, n))]
-        images = tf.numpy_function(
-            lambda *parts: _render(*parts, resolution), inputs, tf.uint8, stateful=False
-        )
-        return images, tf.cast(factors[:, 0], tf.int32)
+        return tf.numpy_function(lambda *parts: _render(*parts, resolution), inputs, tf.uint8, stateful=False)
 
-    def details(start, n):
-        columns = _factors(key, float(spread), start, n).numpy().T
-        return {"class": columns[0].astype(np.int32), **dict(zip(FACTORS[1:], columns[1:], strict=True))}
-
-    return StreamSource(
-        name=request.name,
-        split=request.split,
-        shape=(resolution, resolution, 3),
-        num_classes=len(CLASS_NAMES),
-        class_names=CLASS_NAMES,
-        size=size,
-        seed=request.seed,
-        draw=draw,
-        details=details,
-    )
+    return shapes.scenes(request, size, (resolution, resolution, 3), CLASS_NAMES, FACTORS, factors, images)
 
 
 def hues(images: Any) -> np.ndarray:

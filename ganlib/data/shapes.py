@@ -10,9 +10,9 @@ which is cut off at half a pixel on both sides: an antialiased edge for the pric
 class. Directions are counted by the "diamond angle" y / (|x| + |y|), so that a pixel needs no trigonometry.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -75,21 +75,12 @@ def paired_source(
         second: another.
         size: as in `source`.
     """
-    plain = source(request, size=size)
-    resolution, _, channels = plain.shape
-    key = randomness.key_of(request.seed, f"shapes/{request.split}")
+    resolution, channels = _shape(request)
 
-    def render(factors, turns):
-        return np.concatenate(
-            [paint(factors, turns, resolution, channels) for paint in (first, second)], axis=-1
-        )
+    def paint(factors, turns):
+        return np.concatenate([p(factors, turns, resolution, channels) for p in (first, second)], axis=-1)
 
-    def draw(start, n):
-        factors = _factors(key, start, n)
-        images = tf.numpy_function(render, [factors, _turns(factors, n)], tf.uint8, stateful=False)
-        return images, tf.cast(factors[:, 0], tf.int32)
-
-    return dataclasses.replace(plain, shape=(resolution, resolution, 2 * channels), draw=draw)
+    return _painted(request, size, 2 * channels, paint)
 
 
 def shaded(factors: np.ndarray, turns: np.ndarray, resolution: int, channels: int) -> np.ndarray:
@@ -135,35 +126,77 @@ def source(request: Request, *, size: int | None = None) -> StreamSource:
         request: what every source understands.
         size: draw only from this many objects; None for as many as wanted (the test split then has 2,000).
     """
-    resolution, channels = request.resolution or 64, request.channels or 3
-    if resolution < _SMALLEST:
-        raise InputError(
-            f"resolution={resolution} is too small to tell shapes apart: give {_SMALLEST} to 1024"
-        )
+    resolution, channels = _shape(request)
+    return _painted(
+        request, size, channels, functools.partial(_render, resolution=resolution, channels=channels)
+    )
+
+
+def scenes(
+    request: Request,
+    size: int | None,
+    shape: tuple[int, int, int],
+    class_names: tuple[str, ...],
+    names: tuple[str, ...],
+    factors: Callable[[Any, Any], tf.Tensor],
+    images: Callable[[tf.Tensor, Any], tf.Tensor],
+) -> StreamSource:
+    """Pictures of scenes, drawn from factors of which the first is the class.
+
+    Args:
+        request: what every source understands.
+        size: as in `source`.
+        shape: of an image.
+        class_names: in the order of their numbers.
+        names: of the factors; the first is "class".
+        factors: (start, n) -> float32 (n, len(names)), of scenes start to start + n - 1.
+        images: (factors, n) -> uint8 (n, *shape).
+    """
     size = stream_split(request, size, test=2_000)
-    key = randomness.key_of(request.seed, f"shapes/{request.split}")
 
     def draw(start, n):
-        factors = _factors(key, start, n)
-        render = functools.partial(_render, resolution=resolution, channels=channels)
-        images = tf.numpy_function(render, [factors, _turns(factors, n)], tf.uint8, stateful=False)
-        return images, tf.cast(factors[:, 0], tf.int32)
+        drawn = factors(start, n)
+        return images(drawn, n), tf.cast(drawn[:, 0], tf.int32)
 
     def details(start, n):
-        columns = _factors(key, start, n).numpy().T
-        return {"class": columns[0].astype(np.int32), **dict(zip(FACTORS[1:], columns[1:], strict=True))}
+        columns = factors(start, n).numpy().T
+        return {"class": columns[0].astype(np.int32), **dict(zip(names[1:], columns[1:], strict=True))}
 
     return StreamSource(
         name=request.name,
         split=request.split,
-        shape=(resolution, resolution, channels),
-        num_classes=len(CLASS_NAMES),
-        class_names=CLASS_NAMES,
+        shape=shape,
+        num_classes=len(class_names),
+        class_names=class_names,
         size=size,
         seed=request.seed,
         draw=draw,
         details=details,
     )
+
+
+def _shape(request: Request) -> tuple[int, int]:
+    """Resolution and channels."""
+    resolution = request.resolution or 64
+    if resolution < _SMALLEST:
+        raise InputError(
+            f"resolution={resolution} is too small to tell shapes apart: give {_SMALLEST} to 1024"
+        )
+    return resolution, request.channels or 3
+
+
+def _painted(
+    request: Request, size: int | None, channels: int, paint: Callable[..., np.ndarray]
+) -> StreamSource:
+    """Objects as `paint` paints them: (factors, turns) -> uint8 (n, resolution, resolution, channels)."""
+    resolution, _ = _shape(request)
+
+    def images(factors, n):
+        return tf.numpy_function(paint, [factors, _turns(factors, n)], tf.uint8, stateful=False)
+
+    key = randomness.key_of(request.seed, f"shapes/{request.split}")
+    shape = (resolution, resolution, channels)
+    return scenes(request, size, shape, CLASS_NAMES, FACTORS, functools.partial(_factors, key), images)
 
 
 def _factors(key: int, start, n) -> tf.Tensor:

@@ -1,7 +1,8 @@
 """Rows of a table of classes: those of labels, or mixtures of them.
 
 Brock et al. 2019, arXiv:1809.11096, figures 8 and 9, interpolate between classes at a fixed z. Every layer that knows
-the class looks it up in a table with a row a class, so a point between classes is a mixture of rows.
+the class looks it up in a table with a row a class, so a point between classes is a mixture of rows. A
+layer that takes weights of classes in place of labels says so: `mixes_classes = True`.
 """
 
 import tensorflow as tf

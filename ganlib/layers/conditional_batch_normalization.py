@@ -81,6 +81,8 @@ class ConditionalBatchNormalization(_Modulated):
         InputError: An argument is out of range.
     """
 
+    mixes_classes = True
+
     def __init__(self, num_classes: int, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs):
         super().__init__(momentum, epsilon, **kwargs)
         require_positive_integers(num_classes=num_classes)

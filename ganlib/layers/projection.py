@@ -33,6 +33,8 @@ class Projection(layers.Layer):
         InputError: `num_classes` is not an integer of at least 1.
     """
 
+    mixes_classes = True
+
     def __init__(self, num_classes: int, embeddings_initializer: Any = "glorot_uniform", **kwargs):
         require_positive_integers(num_classes=num_classes)
         super().__init__(**kwargs)

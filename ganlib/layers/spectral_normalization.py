@@ -167,6 +167,8 @@ class SpectralEmbedding(SpectralNormalized, keras.layers.Embedding):
     and `epsilon`.
     """
 
+    mixes_classes = True
+
     @property
     def raw_weight(self):
         """The table of vectors, as the optimiser left it."""
