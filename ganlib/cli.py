@@ -323,13 +323,17 @@ def grade(files: tuple[Path, ...], timeout: float, as_json: bool) -> int:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--metrics",
-    default="fid,kid,precision,recall",
-    show_default=True,
-    help="Of fid, kid, precision, recall, density, coverage, inception_score, prd, swd, ms_ssim.",
+    help="Of fid, kid, precision, recall, density, coverage, inception_score, prd, swd, ms_ssim; of translations also "
+    "l1 and ssim (pairs), cycle_error (domains).  [default: fid,kid,precision,recall; of translations fid and these]",
 )
-@click.option("--samples", type=click.IntRange(min=2), metavar="N", default=10_000, show_default=True)
+@click.option(
+    "--samples",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="[default: 10000; of translations as many as there are sources]",
+)
 @click.option("--data", help="Other data than the run was trained on, as for `ganlib train`.")
-@click.option("--split", help="Split of the data.  [default: the one trained on]")
+@click.option("--split", help="Split of the data.  [default: the one trained on; of translators test]")
 @click.option(
     "--extractor",
     help="fashion-cnn, inception-tfhub[:PATH], inception-keras[:PATH], classifier, random-convolutions or "
@@ -344,9 +348,10 @@ def grade(files: tuple[Path, ...], timeout: float, as_json: bool) -> int:
 @click.option("--out", type=click.Path(path_type=Path), help="[default: RUN/evaluation.json]")
 @click.option("--model", help="Whose weights RUN holds, if no config.json is beside them.")
 @click.option("--preset", help="The preset of that model.")
-def evaluate(run: Path, metrics: str, model: str | None, preset: str | None, **options: Any) -> None:
+def evaluate(run: Path, metrics: str | None, model: str | None, preset: str | None, **options: Any) -> None:
     """Score a run: FID and others, with standard errors and all that they depend on."""
-    options["metrics"] = [name.strip() for name in metrics.split(",") if name.strip()]
+    given = None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
+    options["metrics"] = given
     from ganlib import runs
 
     evaluation, out = runs.evaluate(run, options, model, preset)

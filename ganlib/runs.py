@@ -12,6 +12,7 @@ TensorFlow is imported inside the functions, after what can be checked without i
 
 import datetime
 import difflib
+import functools
 import inspect
 import math
 import platform
@@ -166,7 +167,8 @@ def evaluate(
 
     Args:
         run: As for `load`.
-        options: metrics (list of names), samples, data and split (None: the run's), extractor, truncation, seed,
+        options: metrics (list of names; None: what suits the model), samples (None: 10,000; of a translator all
+            sources), data and split (None: the run's; of a translator "test"), extractor, truncation, seed,
             batch_size, cache, out (None: evaluation.json in the run's folder; an earlier one is replaced).
         model: As for `load`.
         preset: As for `load`.
@@ -190,36 +192,36 @@ def evaluate(
     if config is None and options["data"] is None:
         raise InputError(f"{folder} has no config.json that names its data; give --data")
     import_tensorflow()
-    from ganlib import data as sources
     from ganlib import metrics
 
     gan = load(run, model, preset)
-    if _translates(gan):
-        raise InputError(
-            f"{run} holds a translator, which has no samples to judge: compare its translations with targets, see "
-            "`ganlib translate`"
-        )
     if options["data"] is None:
         name, more = config["options"]["data"], config["options"].get("data_options") or {}
         seed = config["options"].get("seed") or 0  # of generated data: the same stream as in training
     else:
         name, more, seed = options["data"], {}, 0
-    images = len(gan.image_shape) == 3
-    data = sources.load(
-        name,
-        resolution=gan.image_shape[0] if images else None,
-        channels=gan.image_shape[-1] if images else None,
-        seed=seed,
-        **({"split": options["split"]} if options["split"] else {}),
-        **more,
-    )
-    evaluation = metrics.evaluate(
-        gan,
-        data,
-        options["metrics"],
-        options["samples"],
-        **{name: options[name] for name in ("extractor", "truncation", "seed", "batch_size", "cache")},
-    )
+    split = options["split"] or ("test" if _translates(gan) else None)
+    more = {**more, "seed": seed} | ({"split": split} if split else {})
+    if len(gan.image_shape) == 3:
+        more |= {"resolution": gan.image_shape[0], "channels": gan.image_shape[-1]}
+    make, _ = _source_of(gan)
+    data = make(name, **more)
+    how = {key: options[key] for key in ("extractor", "seed", "batch_size", "cache")}
+    if _translates(gan):
+        if options["truncation"] is not None:
+            raise InputError("--truncation is of latents, which a translator does not have: leave it out")
+        if not gan.paired:
+            how["back"] = functools.partial(gan.translate, direction="ba")
+        evaluation = metrics.evaluate_translations(gan, data, options["metrics"], options["samples"], **how)
+    else:
+        evaluation = metrics.evaluate(
+            gan,
+            data,
+            options["metrics"] or ["fid", "kid", "precision", "recall"],
+            options["samples"] or 10_000,
+            truncation=options["truncation"],
+            **how,
+        )
     return evaluation, evaluation.save(out)
 
 
@@ -569,7 +571,7 @@ def _scores(gan: "GAN", data: Any, options: dict[str, Any]) -> tuple[list[dict],
     if not options["score"]:
         return [], "--no-score"
     if _translates(gan):
-        return [], "a translator has no samples to judge; look at the pictures"
+        return [], "`ganlib evaluate` compares translations with held-out targets"
     if data.name != "fashion_mnist":
         return [], f"FID(fashion-cnn) judges fashion_mnist only, not {data.name}"
     from ganlib import metrics

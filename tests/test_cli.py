@@ -380,11 +380,37 @@ def test_translate_shows_pairs_of_the_test_split_or_a_folder(others, tmp_path):
         np.testing.assert_allclose(arrays["sources"], sources[:2], atol=0.01)
 
 
+def test_translations_are_evaluated_on_held_out_pairs(others, tmp_path):
+    out = tmp_path / "scores.json"
+    command = [
+        "evaluate",
+        others / "pix2pix",
+        "--samples",
+        "40",
+        "--extractor",
+        "random-convolutions",
+        "--out",
+        out,
+    ]
+    text = call(*command).stdout
+    found = json.loads(out.read_text())
+    assert list(found["scores"]) == ["fid", "l1", "ssim"]
+    assert (found["conditions"]["data"], found["conditions"]["split"]) == ("edges_to_fashion", "test")
+    assert found["conditions"]["samples"] == found["conditions"]["real_samples"] == 40
+    gan = runs.load(others / "pix2pix")
+    sources, targets = data.paired("edges_to_fashion", "test", gan.image_shape[0], channels=1).to_numpy(40)
+    expected = np.abs(gan.translate(sources, seed=0) - targets).mean()
+    assert found["scores"]["l1"]["value"] == pytest.approx(expected, rel=1e-5)
+    assert f"{expected:.4f}" in text and "over other sources" in text
+
+
 def test_what_a_translator_and_other_models_are_not_for(others, tmp_path):
     before = _tree(others)
     for arguments, what in (
         (["sample", others / "pix2pix", "--out", tmp_path / "a.png"], "`ganlib translate`"),
-        (["evaluate", others / "pix2pix"], "holds a translator"),
+        (["evaluate", others / "pix2pix", "--truncation", "1"], "--truncation is of latents"),
+        (["evaluate", others / "pix2pix", "--metrics", "fid,cycle_error"], "there is no way back"),
+        (["evaluate", others / "acgan", "--metrics", "l1"], "there is no metric 'l1'"),
         (["translate", others / "acgan", "--out", tmp_path / "a.png"], "use `ganlib sample`"),
     ):
         result = call(*arguments, status=2)

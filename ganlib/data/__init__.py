@@ -153,6 +153,7 @@ def from_arrays(
     num_classes: int | None = None,
     class_names: Sequence[str] | None = None,
     name: str = "arrays",
+    split: str = "train",
     resolution: int | None = None,
     channels: int | None = None,
     seed: int = 0,
@@ -168,6 +169,7 @@ def from_arrays(
         num_classes: by default the highest label + 1.
         class_names: by default the numbers.
         name: for messages.
+        split: likewise, and part of what the order depends on.
         resolution: resample to this.
         channels: 1 or 3, to convert.
         seed: of the order.
@@ -207,7 +209,7 @@ def from_arrays(
         if len(names_given) != num_classes:
             raise DataError(f"num_classes={num_classes} and {len(names_given)} class_names: they must agree")
         class_names = names_given
-    request = Request(name, "train", resolution, channels, integer("seed", seed, 0), False)
+    request = Request(name, split, resolution, channels, integer("seed", seed, 0), False)
     source = array_source(request, images, labels, class_names)
     return ImageDataset(source, labels=labels is not None, shuffle=shuffle, repeat=repeat)
 

@@ -33,6 +33,7 @@ from ganlib.metrics.polygon_manifold import (
 )
 from ganlib.metrics.prd import f_beta, prd_curve, prd_from_histograms
 from ganlib.metrics.sliced_wasserstein import sliced_wasserstein
+from ganlib.metrics.translations import evaluate_translations
 
 __all__ = [
     "Conditions",
@@ -49,6 +50,7 @@ __all__ = [
     "density_coverage",
     "disturbances",
     "evaluate",
+    "evaluate_translations",
     "f_beta",
     "fashion_cnn",
     "fid_fashion_cnn",

@@ -251,6 +251,44 @@ def evaluate(
         InputError: An argument is not what it should be, the samples have another shape than the data, or are not
             finite; or a metric needs class probabilities that the extractor does not have.
     """
+
+    def draw(start: int, n: int) -> np.ndarray:
+        i = start // _rows_a_time(data.shape)
+        return gan.sample(n, truncation=truncation, seed=int(key_of(seed, f"evaluate/{i}") >> 33))
+
+    return evaluate_draws(
+        draw,
+        data,
+        metrics,
+        samples,
+        extractor=extractor,
+        real_samples=real_samples,
+        truncation=truncation,
+        seed=seed,
+        batch_size=batch_size,
+        cache=cache,
+        progress=progress,
+    )
+
+
+def evaluate_draws(
+    draw: Callable[[int, int], np.ndarray],
+    data: Any,
+    metrics: Sequence[str],
+    samples: int,
+    *,
+    extractor: Extractor | str | None = None,
+    real_samples: int | None = None,
+    truncation: float | None = None,
+    seed: int = 0,
+    batch_size: int | None = None,
+    cache: str | Path | bool | None = None,
+    progress: bool = True,
+) -> Evaluation:
+    """`evaluate` of samples that come from anywhere: (start, n) -> samples start to start + n - 1.
+
+    `truncation` and `seed` are only noted. All else, and the errors, as there.
+    """
     started = time.perf_counter()
     names = names_of(metrics)
     families = [family for family in _FAMILIES if not family.measures.keys().isdisjoint(names)]
@@ -261,7 +299,9 @@ def evaluate(
     for family in families:
         if family.check is not None:
             family.check(tuple(data.shape))
-    _draw(gan, data, min(2, samples), truncation, seed)  # what is wrong is said before anything takes time
+    _checked(
+        draw(0, min(2, samples)), data, min(2, samples)
+    )  # what is wrong is said before anything takes time
     needs_network = needs != {"images"}
     if needs_network and not isinstance(extractor, Extractor):
         extractor = (
@@ -293,9 +333,7 @@ def evaluate(
         if "images" in needs:
             first = examples[_shuffled(len(examples), "images")[:_IMAGES]]
             real["images"] = _Rows(extractors.scaled(first))
-        fake = _fake_rows(
-            _draws(gan, data, samples, truncation, seed), needs, extractor, samples, batch_size, bar
-        )
+        fake = _fake_rows(_draws(draw, data, samples), needs, extractor, samples, batch_size, bar)
         bar.set_description("scores")
         values: dict[str, float] = {}
         errors: dict[str, float | None] = {}
@@ -364,17 +402,16 @@ def _names_of(families: Sequence[_Family], needs: str) -> str:
 # ----------------------------------------------------------------------------------------------- both sides
 
 
-def _draws(
-    gan: Sampler, data: Any, samples: int, truncation: float | None, seed: int
-) -> Iterator[np.ndarray]:
-    """All samples, a few hundred at a time. Draw i has a seed of its own, made from `seed`."""
+def _draws(draw: Callable[[int, int], np.ndarray], data: Any, samples: int) -> Iterator[np.ndarray]:
+    """All samples, a few hundred at a time."""
     size = _rows_a_time(data.shape)
-    for i, start in enumerate(range(0, samples, size)):
-        yield _draw(gan, data, min(size, samples - start), truncation, key_of(seed, f"evaluate/{i}") >> 33)
+    for start in range(0, samples, size):
+        n = min(size, samples - start)
+        yield _checked(draw(start, n), data, n)
 
 
-def _draw(gan: Sampler, data: Any, n: int, truncation: float | None, seed: int) -> np.ndarray:
-    images = np.asarray(gan.sample(n, truncation=truncation, seed=int(seed)), np.float32)
+def _checked(images: Any, data: Any, n: int) -> np.ndarray:
+    images = np.asarray(images, np.float32)
     if images.shape != (n, *data.shape):
         raise InputError(
             f"{n} samples have the shape {images.shape}, {data.name!r} has examples of {tuple(data.shape)}: load the "

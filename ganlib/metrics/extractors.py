@@ -472,6 +472,9 @@ def get(name: str, data: Any, cache: str | Path | bool | None = None) -> Extract
     return _MAKERS[kind](data, cache, *([path] if path else []))
 
 
+_CLOTHES = ("fashion_mnist", "edges_to_fashion")
+
+
 def for_data(data: Any, cache: str | Path | bool | None = None) -> Extractor:
     """The extractor that suits `data`: fashion-cnn for grey Fashion-MNIST, else the data's classifier if it has labels.
 
@@ -480,7 +483,7 @@ def for_data(data: Any, cache: str | Path | bool | None = None) -> Extractor:
     """
     if len(data.shape) == 1:
         return get("identity", data)
-    if data.name == "fashion_mnist" and data.shape[-1] == 1 and data.shape[0] >= 28:
+    if data.name in _CLOTHES and data.shape[-1] == 1 and data.shape[0] >= 28:
         return get("fashion-cnn", data)
     return get("random-convolutions" if data.num_classes is None else "classifier", data, cache)
 

@@ -15,6 +15,9 @@ _RESAMPLED = {
     "inception_score": "samples",
     "ms_ssim": "samples",
     "ms_ssim_real": "real examples",
+    "l1": "sources",
+    "ssim": "sources",
+    "cycle_error": "sources",
 }
 
 

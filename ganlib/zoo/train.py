@@ -32,6 +32,8 @@ PRESET = "fashion_32_zoo"
 SAMPLES = 2_000
 _CHUNK = 500  # steps between checkpoints
 
+Scores = dict[str, tuple[float, float]]
+
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
@@ -48,7 +50,7 @@ class Recipe:
     model: type[GAN]
     images: int
     load: Callable[[str, int], Any]
-    measure: Callable[[GAN], dict[str, tuple[float, float]]]
+    measure: Callable[[GAN], Scores]
     failures: str
 
 
@@ -74,15 +76,16 @@ def edges(split: str, seed: int) -> data.PairDataset:
     return data.paired("edges_to_fashion", split, resolution=32, seed=seed)
 
 
-def quality(gan: GAN) -> dict[str, tuple[float, float]]:
+def quality(gan: GAN) -> Scores:
     """FID(fashion-cnn), precision and recall of 2,000 samples against the 2,000 test images."""
-    scores = metrics.evaluate(
-        gan, clothes("test", 0), metrics=["fid", "precision", "recall"], samples=SAMPLES, progress=False
+    return with_errors(
+        metrics.evaluate(
+            gan, clothes("test", 0), metrics=["fid", "precision", "recall"], samples=SAMPLES, progress=False
+        )
     )
-    return {name: (float(scores[name]), scores[name].standard_error) for name in scores}
 
 
-def conditional_quality(gan: GAN) -> dict[str, tuple[float, float]]:
+def conditional_quality(gan: GAN) -> Scores:
     """FID(fashion-cnn), precision and recall of 2,000 samples against the 2,000 test images, and class accuracy.
 
     That is the share of 2,000 samples, 200 a class, which fashion-cnn finds in the class that was asked for.
@@ -93,21 +96,14 @@ def conditional_quality(gan: GAN) -> dict[str, tuple[float, float]]:
     return {**quality(gan), "class accuracy": share(right, SAMPLES)}
 
 
-def translation_quality(gan: GAN) -> dict[str, tuple[float, float]]:
+def translation_quality(gan: GAN) -> Scores:
     """FID(fashion-cnn), L1 and SSIM of the translations of the 2,000 test edges against their photographs."""
-    sources, targets = edges("test", 0).to_numpy(SAMPLES)
-    made = np.clip(gan.translate(sources, seed=0), -1, 1)
-    extractor = metrics.fashion_cnn()
-    real, fake = extractor.features(targets), extractor.features(made)
-    random = np.random.default_rng(0)
-    again = [metrics.frechet_distance(real, fake[random.integers(SAMPLES, size=SAMPLES)]) for _ in range(20)]
-    distances = np.abs(made - targets).mean(axis=(1, 2, 3))
-    each = [metrics.ssim(a[None], b[None]) for a, b in zip(made, targets, strict=True)]
-    return {
-        "fid": (metrics.frechet_distance(real, fake), float(np.std(again, ddof=1))),
-        "l1": (float(distances.mean()), float(distances.std() / SAMPLES**0.5)),
-        "ssim": (float(np.mean(each)), float(np.std(each) / SAMPLES**0.5)),
-    }
+    return with_errors(metrics.evaluate_translations(gan, edges("test", 0), progress=False))
+
+
+def with_errors(scores: metrics.Evaluation) -> Scores:
+    """Metric -> (value, standard error)."""
+    return {name: (float(score), score.standard_error) for name, score in scores.items()}
 
 
 def share(value: float, n: int) -> tuple[float, float]:
@@ -196,7 +192,7 @@ def picture(gan: GAN) -> Figure:
     return plots.grid(gan.sample(60, seed=0), columns=10)
 
 
-def card(name: str, gan: GAN, scores: dict[str, tuple[float, float]], seconds: float, path: Path) -> str:
+def card(name: str, gan: GAN, scores: Scores, seconds: float, path: Path) -> str:
     """The model card."""
     recipe = recipes()[name]
     parameters = ", ".join(
