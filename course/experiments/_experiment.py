@@ -108,6 +108,35 @@ def main(
     return record
 
 
+def strips(axes: Sequence[Any], pictures: dict[str, Any]) -> None:
+    """Grey levels (height, width) of 0 to 255, a row each, with their names in front."""
+    for row, (name, picture) in zip(axes, pictures.items(), strict=True):
+        row.imshow(picture, cmap="gray", vmin=0, vmax=255)
+        row.set_ylabel(name, rotation=0, ha="right", va="center")
+        row.set(xticks=[], yticks=[])
+
+
+def marks(
+    axes: Any,
+    runs: Tasks,
+    of: str,
+    names: Sequence[str],
+    key: str,
+    label: str,
+    colors: Sequence[str] | None = None,
+) -> None:
+    """The runs' values of `key`, a mark a seed, in the rows of what `of` names; 0 is at the left edge."""
+    from ganlib import plots
+
+    for run in runs:
+        row = names.index(run[of])
+        color = colors[row] if colors else plots.BLUE
+        axes.plot(run[key], row, "o^s"[run["seed"] % 3], color=color, alpha=0.8)
+    axes.set(xlabel=label, ylim=(len(names) - 0.5, -0.5), xlim=(0, 1.1 * max(r[key] for r in runs)))
+    axes.set_yticks(range(len(names)), names)
+    axes.grid(alpha=0.3)
+
+
 def rounded(values: Any, digits: int = 5) -> Any:
     """A number or a sequence of numbers with few enough digits for a file that people read."""
     if hasattr(values, "__len__"):

@@ -228,14 +228,9 @@ def draw(runs, path):
         "l1": "L1 to the right answer; dotted: doing nothing",
     }
     for axes, (key, label) in zip(charts.subplots(2, 2).flat, panels.items(), strict=True):
-        for run in runs:
-            axes.plot(run[key], names.index(run["arm"]), "o^s"[run["seed"]], color=plots.BLUE, alpha=0.8)
+        _experiment.marks(axes, runs, "arm", names, key, label)
         if key == "l1":
             axes.axvline(runs[0]["l1_of_nothing"], color=plots.BLACK, linestyle=":")
-        axes.set(xlabel=label, yticks=range(len(names)), ylim=(len(names) - 0.5, -0.5))
-        axes.set_yticklabels(names)
-        axes.set_xlim(0, 1.1 * max(r[key] for r in runs))
-        axes.grid(alpha=0.3)
     plots.save_png(figure, path)
 
 

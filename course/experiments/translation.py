@@ -150,23 +150,14 @@ def draw(runs, path):
     figure = matplotlib.figure.Figure(figsize=(9, 7.5), dpi=80, layout="constrained")
     pictures, charts = figure.subfigures(2, 1, height_ratios=(2.6, 1))
     shown = strips(runs)
-    for axes, (name, strip) in zip(pictures.subplots(len(shown), 1), shown.items(), strict=True):
-        axes.imshow(strip, cmap="gray", vmin=0, vmax=255)
-        axes.set_ylabel(name, rotation=0, ha="right", va="center")
-        axes.set(xticks=[], yticks=[])
+    _experiment.strips(pictures.subplots(len(shown), 1), shown)
     panels = {
         "fid": "FID(fashion-cnn), lower is better",
         "l1": "L1 distance, lower is better",
         "sharpness": "sharpness; photographs: 1",
     }
     for axes, (key, label) in zip(charts.subplots(1, 3), panels.items(), strict=True):
-        for run in rows:
-            place, mark = names.index(run["row"]), "o^s"[run["seed"]]
-            axes.plot(run[key], place, mark, color=plots.BLUE, alpha=0.8)
-        axes.set(xlabel=label, yticks=range(len(names)), ylim=(len(names) - 0.5, -0.5))
-        axes.set_yticklabels(names)
-        axes.set_xlim(0, 1.1 * max(r[key] for r in rows))
-        axes.grid(alpha=0.3)
+        _experiment.marks(axes, rows, "row", names, key, label)
     plots.save_png(figure, path)
 
 

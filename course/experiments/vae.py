@@ -178,24 +178,15 @@ def draw(runs, path):
     real = ganlib.data.load("fashion_mnist", resolution=RESOLUTION).to_numpy(8)
     pictures = {"data": _unpacked(_packed(real))}
     pictures |= {m: _unpacked(next(r["picture"] for r in rows if r["model"] == m)) for m in MODELS}
-    for axes, (name, picture) in zip(strips.subplots(3, 1), pictures.items(), strict=True):
-        axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
-        axes.set_ylabel(name, rotation=0, ha="right", va="center")
-        axes.set(xticks=[], yticks=[])
+    _experiment.strips(strips.subplots(3, 1), pictures)
     panels = {
         "sharpness": "sharpness; the data have 1",
         "fid": "FID(fashion-cnn); lower is better",
         "coverage": "coverage; higher is better",
     }
     for axes, (key, label) in zip(charts.subplots(1, 3), panels.items(), strict=True):
-        for run in rows:
-            color = plots.BLUE if run["model"] == "GAN" else plots.VERMILION
-            axes.plot(
-                run[key], MODELS.index(run["model"]), marker="o^s"[run["seed"] % 3], color=color, alpha=0.8
-            )
-        axes.set(xlabel=label, yticks=range(2), ylim=(1.5, -0.5), xlim=(0, 1.1 * max(r[key] for r in rows)))
-        axes.set_yticklabels(MODELS)
-        axes.grid(alpha=0.3)
+        colors = [plots.BLUE if model == "GAN" else plots.VERMILION for model in MODELS]
+        _experiment.marks(axes, rows, "model", MODELS, key, label, colors)
     plots.save_png(figure, path)
 
 
