@@ -16,7 +16,7 @@ Protocol, written before the runs:
 - Verdict by the exact one-sided Mann-Whitney test on the six FIDs of each. "confirmed": projection's are lower at the
   end, p < 0.05. "refuted": they are higher at the end, p < 0.05. "partly": lower at an earlier time only, p < 0.05.
   Else "inconclusive".
-- Seeds 3 to 5 and this rule were written when three runs had been seen (at the end none: 25.7 and 2.5, projection: 2.5).
+- Seeds 3 to 5 and this rule were written when three runs had been seen (their ends: none 25.7 and 2.5, projection 2.5).
   Before, it was to be three seeds, all of one below all of the other.
 """
 
