@@ -137,8 +137,8 @@ def conclude(runs):
             for k in KINDS
         }
         | {f"imbalance of classes, {k}": values(runs, k, "imbalance") for k in KINDS},
-        verdict="VERDICT",
-        holds=verdict(runs) == "VERDICT",
+        verdict="confirmed",
+        holds=verdict(runs) == "confirmed",
     )
 
 
