@@ -150,7 +150,7 @@ class ACGAN(ConditionalGAN):
             "description": "32x32 grey, 10 classes, in minutes on two CPU cores",
             "arguments": {
                 "channels": 1, "latent_dim": 64, "base_channels": 24, "discriminator_channels": 8,
-                "loss": "non_saturating", "ema_decay": 0.995, "batch_size": 64,
+                "loss": "non_saturating", "learning_rate": 2e-3, "ema_decay": 0.995, "batch_size": 64,
             },
         },
         "colab": {
