@@ -370,7 +370,7 @@ def attention(images: Any, maps: Any, points: Any, titles: Sequence[str] | None 
                         column + 0.5, row + 0.5, str(mark + 1), fontsize=10, ha="center", va="center_baseline"
                     )
     bar = figure.add_axes(((width - 92) / width, 8 / height, 16 / width, (height - head - 12) / height))
-    figure.colorbar(drawn, cax=bar).set_alpha(1)
+    figure.colorbar(drawn, cax=bar, label="weight").set_alpha(1)
     bar.tick_params(labelsize=11)
     return figure
 
