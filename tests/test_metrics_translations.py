@@ -80,9 +80,13 @@ def test_cycles(domains):
     assert found["cycle_error"].standard_error == pytest.approx(0, abs=1e-6)
 
 
-def test_clothes_are_judged_by_the_network_for_clothes(pairs):
-    found = evaluate_translations(Fixed(lambda images: images), pairs, ["fid"], 20, progress=False)
-    assert found.conditions.extractor == "fashion-cnn"
+def test_clothes_are_judged_by_the_network_for_clothes_and_all_else_by_random_convolutions(pairs, domains):
+    same = Fixed(lambda images: images)
+    extractors = [
+        evaluate_translations(same, data, ["fid"], 20, progress=False).conditions.extractor
+        for data in (pairs, domains)
+    ]
+    assert extractors == ["fashion-cnn", "random-convolutions(channels=3, seed=0)"]
 
 
 def test_refused(pairs, domains):
