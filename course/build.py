@@ -19,10 +19,9 @@ from typing import Any
 
 import nbformat
 
-import ganlib.claims as claims  # not `from ganlib import`, which imports TensorFlow
-import ganlib.grading as grading
 from ganlib.errors import GanlibError
 from ganlib.files import write_atomically
+from ganlib.teaching import claims, grading
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -6,17 +6,13 @@
 import importlib
 from typing import Any
 
-from ganlib.budget import budget
-
 __version__ = "0.1.0"
 
 _MODULES = (
     "callbacks",
     "checkpoints",
-    "claims",
     "data",
     "errors",
-    "grading",
     "latents",
     "layers",
     "losses",
@@ -30,27 +26,32 @@ _MODULES = (
     "tricks",
 )
 
-_NEED_NO_TENSORFLOW = ("claims", "errors", "grading", "latents", "plots")
+# What is found here under a name of its own: attribute -> (module, name in it, or "" for the module itself). The
+# course's apparatus stands on the library, so it is named here and imported nowhere.
+_SHORTCUTS = {
+    "GAN": ("ganlib.gan", "GAN"),
+    "budget": ("ganlib.teaching.budget", "budget"),
+    "claims": ("ganlib.teaching.claims", ""),
+    "grading": ("ganlib.teaching.grading", ""),
+}
 
-__all__ = ["GAN", "budget", *_MODULES]
+_NEED_NO_TENSORFLOW = ("budget", "claims", "errors", "grading", "latents", "plots")
+
+__all__ = [*_SHORTCUTS, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a submodule, or `GAN`, when it is first used (PEP 562)."""
-    if name == "GAN":
-        return _load("ganlib.gan").GAN
-    if name in _MODULES:
-        return _load(f"ganlib.{name}")
-    raise AttributeError(f"module 'ganlib' has no attribute {name!r}; it has {', '.join(__all__)}")
+    """Import a submodule, or what a shortcut stands for, when it is first used (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module 'ganlib' has no attribute {name!r}; it has {', '.join(__all__)}")
+    path, inner = _SHORTCUTS.get(name, (f"ganlib.{name}", ""))
+    if name not in _NEED_NO_TENSORFLOW:
+        from ganlib.quiet import import_tensorflow
+
+        import_tensorflow()
+    module = importlib.import_module(path)
+    return getattr(module, inner) if inner else module
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-def _load(module: str) -> Any:
-    if module.rpartition(".")[2] not in _NEED_NO_TENSORFLOW:
-        from ganlib.quiet import import_tensorflow
-
-        import_tensorflow()
-    return importlib.import_module(module)

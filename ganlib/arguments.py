@@ -1,5 +1,6 @@
 """Checks of arguments: one line that names the value, says what was expected, and gives an example."""
 
+import difflib
 import math
 from typing import Any
 
@@ -53,6 +54,50 @@ def require_share(*, example: str, **values: Any) -> None:
     for name, value in values.items():
         if not (_finite(value) and 0 <= value < 1):
             raise InputError(f"{name}={value!r} is out of range: give a number in [0, 1), like {example}")
+
+
+def require_decay(ema_decay: Any) -> None:
+    """Check the decay of an average.
+
+    Raises:
+        InputError: It is neither None nor a number in [0, 1).
+    """
+    if ema_decay is not None and not (_finite(ema_decay) and 0 <= ema_decay < 1):
+        raise InputError(
+            f"ema_decay={ema_decay!r} is out of range: give a number in [0, 1), or None for no EMA"
+        )
+
+
+def require_seed(seed: Any, optional: bool = False) -> None:
+    """Check a seed.
+
+    Args:
+        seed: An integer, or None where it is optional.
+        optional: For the message.
+
+    Raises:
+        InputError: It is no integer.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        or_none = ", or None" if optional else ""
+        raise InputError(f"seed={seed!r} is not an integer: give one, for example 0{or_none}")
+
+
+def require_known(kind: str, name: Any, known: Any) -> None:
+    """Check that a table has an entry.
+
+    Args:
+        kind: What the entries are called: "loss", "architecture".
+        name: What was asked for.
+        known: Names of the entries.
+
+    Raises:
+        InputError: There is none of that name; names the nearest, or all.
+    """
+    if name not in known:
+        close = difflib.get_close_matches(str(name), known, 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(known)}"
+        raise InputError(f"there is no {kind} {name!r}: {hint}")
 
 
 def _finite(value: Any) -> bool:

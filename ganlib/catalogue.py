@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ganlib.files import read_json, write_json
 
 if TYPE_CHECKING:
-    from ganlib.gan import GAN
+    from ganlib.engine import Engine
 
 FILE = Path(__file__).parent / "models" / "catalogue.json"
 
@@ -20,21 +20,21 @@ def stored() -> list[dict[str, Any]]:
     return read_json(FILE)
 
 
-def entry_of(name: str, cls: type["GAN"], parameters: dict[str, dict[str, int]]) -> dict[str, Any]:
+def entry_of(model: str, cls: type["Engine"], parameters: dict[str, dict[str, int]]) -> dict[str, Any]:
     """A model's entry, given the parameters of its presets."""
     presets = {
-        preset: {
-            "description": entry["description"],
-            "arguments": entry["arguments"],
-            "parameters": parameters[preset],
+        name: {
+            "description": preset.description,
+            "arguments": preset.given,
+            "parameters": parameters[name],
         }
-        for preset, entry in cls.presets.items()
+        for name, preset in cls.presets.items()
     }
     paper = {key: getattr(cls, key) for key in ("title", "authors", "year", "arxiv")}
-    return {"name": name, "class": cls.__name__, **paper, "presets": presets}
+    return {"name": model, "class": cls.__name__, **paper, "presets": presets}
 
 
-def parameters_of(gan: "GAN") -> dict[str, int]:
+def parameters_of(gan: "Engine") -> dict[str, int]:
     """The number of trainable parameters of each player."""
     return {
         player: sum(math.prod(variable.shape) for variable in network.trainable_variables)

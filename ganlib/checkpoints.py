@@ -10,17 +10,20 @@ import os
 import re
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
 from ganlib.errors import CheckpointError, InputError
-from ganlib.gan import GAN
+
+if TYPE_CHECKING:
+    from ganlib.engine import Engine
 
 _NAME = re.compile(r"step-(\d{8,})")
 
 
-def save(gan: GAN, folder: str | Path, keep: int = 3) -> Path:
+def save(gan: "Engine", folder: str | Path, keep: int = 3) -> Path:
     """Write the run's state to `folder/step-<step>` and remove all but the newest `keep` checkpoints.
 
     Raises:
@@ -66,7 +69,7 @@ def latest(folder: str | Path) -> Path | None:
     return checkpoints[-1] if checkpoints else None
 
 
-def restore(gan: GAN, path: str | Path) -> int:
+def restore(gan: "Engine", path: str | Path) -> int:
     """Set the run's state to that of a checkpoint, or of the newest one in a folder, and return its step.
 
     Raises:
@@ -112,6 +115,7 @@ def restore(gan: GAN, path: str | Path) -> int:
         ) from error
     for variable, value in zip(state, values, strict=True):
         variable.assign(value)
+    gan.restored()
     gan.last_checkpoint = checkpoint
     return gan.step
 
@@ -130,7 +134,7 @@ def _clear(folder: Path) -> None:
         shutil.rmtree(torn, ignore_errors=True)
 
 
-def _description(gan: GAN) -> dict:
+def _description(gan: "Engine") -> dict:
     return {
         "model": type(gan).__name__,
         # plain ones: what a network or a loss is made of carries names that Keras counts up in a process

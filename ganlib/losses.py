@@ -5,16 +5,22 @@ log, and `generator(fake_logits) -> term`, what G minimises. All are means over 
 s = sigmoid, log s(x) = -softplus(-x) and log(1 - s(x)) = -softplus(x), which no logit makes infinite too early.
 """
 
-import difflib
-
 import keras
 import tensorflow as tf
 
+from ganlib.arguments import require_known
 from ganlib.errors import InputError
 
 
 class Loss:
-    """A game between D and G on D's logits."""
+    """A game between D and G on D's logits.
+
+    Attributes:
+        needs_real: Whether G's side looks at the real logits too, as in relativistic games: `generator` then is given
+            them, as its second argument, of the images of the batch.
+    """
+
+    needs_real = False
 
     def discriminator(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """What D minimises: the term of the real logits (batch, 1) and the term of the fake ones, scalars."""
@@ -153,10 +159,7 @@ def get(name: str | Loss) -> Loss:
         "wasserstein": Wasserstein,
         "hinge": Hinge,
     }
-    if name not in games:
-        close = difflib.get_close_matches(str(name), games, 1)
-        hint = f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(games)}"
-        raise InputError(f"there is no loss {name!r}: {hint}")
+    require_known("loss", name, games)
     return games[name]()
 
 

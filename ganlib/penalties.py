@@ -10,8 +10,9 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from ganlib.arguments import require_not_negative, require_positive
-from ganlib.tricks import Trick
+from ganlib.arguments import require_not_negative, require_positive, require_positive_integers
+from ganlib.replicas import batch_size_of, mean_over_replicas
+from ganlib.trick import Trick
 
 _EPSILON = 1e-12
 
@@ -63,11 +64,18 @@ class SlopePenalty(Trick):
 
     Args:
         weight: Of the term.
+        every: Steps from one computation to the next (lazy regularisation: Karras et al. 2020, arXiv:1912.04958,
+            section 3.1). Above 1 the term, times `every`, is minimised by an update of its own, at the step's first
+            batch; give D's Adam to `optimizers.lazy`.
     """
 
-    def __init__(self, weight: float):
+    role = "discriminator"
+
+    def __init__(self, weight: float, every: int = 1):
         require_not_negative(example="10", weight=weight)
+        require_positive_integers(every=every)
         self.weight = weight
+        self.every = every
 
     @property
     def factor(self) -> float:
@@ -76,12 +84,10 @@ class SlopePenalty(Trick):
 
     def penalty(self, gan, player, real, fake, labels):
         """The weighted term, of D's loss only."""
-        if player != "discriminator":
+        if player.role != self.role:
             return None
-        frozen = gan.frozen(gan.discriminator)
-        return self.factor * self.term(
-            lambda images: frozen(gan.conditioned(images, labels)), gan.streams, real, fake
-        )
+        judge = lambda images: gan.logits(player, images, labels)  # noqa: E731
+        return self.factor * self.term(judge, gan.streams, real, fake)
 
     def term(self, discriminator: Callable, streams, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         """The term without its weight: a scalar, the mean over the batch."""
@@ -100,12 +106,13 @@ class GradientPenalty(SlopePenalty):
     Args:
         weight: lambda; the paper's is 10.
         target: The slope that is not punished; the paper's is 1.
+        every: As in `SlopePenalty`.
     """
 
     one_sided = False
 
-    def __init__(self, weight: float = 10.0, target: float = 1.0):
-        super().__init__(weight)
+    def __init__(self, weight: float = 10.0, target: float = 1.0, every: int = 1):
+        super().__init__(weight, every)
         require_positive(example="1", target=target)
         self.target = target
 
@@ -116,7 +123,7 @@ class GradientPenalty(SlopePenalty):
 
     def term(self, discriminator, streams, real, fake):
         """E (|grad D| - target)^2 between real and generated images."""
-        alpha = streams.uniform("alpha", [_size(real), 1])
+        alpha = streams.uniform("alpha", [batch_size_of(real), 1])
         images = interpolated(real, fake, alpha)
         return gradient_penalty(discriminator, images, self.target, self.one_sided)
 
@@ -145,16 +152,17 @@ class DRAGANPenalty(SlopePenalty):
     Args:
         weight: lambda; the paper's is 10.
         scale: Of the noise, in standard deviations of the batch; the code's is 0.5.
+        every: As in `SlopePenalty`.
     """
 
-    def __init__(self, weight: float = 10.0, scale: float = 0.5):
-        super().__init__(weight)
+    def __init__(self, weight: float = 10.0, scale: float = 0.5, every: int = 1):
+        super().__init__(weight, every)
         require_positive(example="0.5", scale=scale)
         self.scale = scale
 
     def term(self, discriminator, streams, real, fake):
         """E (|grad D| - 1)^2 at real images with noise."""
-        n = _size(real)
+        n = batch_size_of(real)
         noise = self.scale * _batch_deviation(real) * streams.uniform("noise", [n, *real.shape[1:]])
         alpha = tf.reshape(streams.uniform("alpha", [n, 1]), [-1] + [1] * (real.shape.rank - 1))
         return gradient_penalty(discriminator, real + alpha * noise)
@@ -168,11 +176,14 @@ class R1(SlopePenalty):
 
     Args:
         gamma: The paper's is 10.
+        every: As in `SlopePenalty`; StyleGAN2's is 16.
     """
 
-    def __init__(self, gamma: float = 10.0):
+    def __init__(self, gamma: float = 10.0, every: int = 1):
         require_not_negative(example="10", gamma=gamma)
+        require_positive_integers(every=every)
         self.gamma = gamma
+        self.every = every
 
     @property
     def factor(self):
@@ -195,16 +206,5 @@ class R2(R1):
 
 def _batch_deviation(images: tf.Tensor) -> tf.Tensor:
     """The standard deviation of all numbers of the global batch (divided by their count)."""
-    mean = _over_replicas(tf.reduce_mean(images))
-    return tf.sqrt(_over_replicas(tf.reduce_mean(tf.square(images - mean))))
-
-
-def _over_replicas(mean: tf.Tensor) -> tf.Tensor:
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return mean
-    return context.all_reduce(tf.distribute.ReduceOp.MEAN, mean)
-
-
-def _size(images: tf.Tensor) -> int | tf.Tensor:
-    return images.shape[0] if images.shape[0] is not None else tf.shape(images)[0]
+    mean = mean_over_replicas(tf.reduce_mean(images))
+    return tf.sqrt(mean_over_replicas(tf.reduce_mean(tf.square(images - mean))))

@@ -87,8 +87,8 @@ def _words(key, step, start, n, size) -> tf.Tensor:
 class RandomStreams:
     """The random numbers of one training run.
 
-    A `GAN` owns one, opens it at each step with `at`, and names each pass over a network with `scope`; layers that draw
-    (`ganlib.layers.Dropout`) hold a reference to it. Under MirroredStrategy every replica traces in a thread of its
+    A model owns one, opens it at each step with `at`, and names each pass over a network with `scope`; layers that draw
+    (`ganlib.layers.RandomLayer`) hold a reference to it. Under MirroredStrategy every replica traces in a thread of its
     own, and threads take turns in the middle of a step, hence the thread-local position.
 
     Args:
@@ -105,13 +105,27 @@ class RandomStreams:
         return getattr(self._position, "step", None) is not None
 
     @contextlib.contextmanager
-    def at(self, step: int | tf.Tensor, start: int | tf.Tensor) -> Iterator[None]:
-        """Inside, draws belong to `step`, and row 0 of each is the global sample `start`."""
-        self._position.step, self._position.start, self._position.scopes = step, start, []
+    def at(self, step: int | tf.Tensor, part: int | tf.Tensor) -> Iterator[None]:
+        """Inside, draws belong to `step` and to one part of it: a replica's, a micro-batch's, a chunk's.
+
+        Parts are equal: a draw of n rows has the global samples part * n, part * n + 1, ... Draws of other sizes than
+        the batch (half of it, twice as much) are then the same, too, however many replicas share them.
+        """
+        self._position.step, self._position.part, self._position.scopes = step, part, []
         try:
             yield
         finally:
             self._position.step = None
+
+    @contextlib.contextmanager
+    def split(self, i: int, parts: int) -> Iterator[None]:
+        """Inside, this part of the step is itself cut into `parts`, and draws belong to number `i` of them."""
+        whole = self._position.part
+        self._position.part = whole * parts + i
+        try:
+            yield
+        finally:
+            self._position.part = whole
 
     @contextlib.contextmanager
     def scope(self, name: str) -> Iterator[None]:
@@ -124,20 +138,24 @@ class RandomStreams:
             scopes.pop()
 
     def uniform(self, purpose: str, shape: Sequence) -> tf.Tensor:
-        """Uniform float32 in [0, 1) of `shape` (local batch, ...)."""
-        return uniform(self._key(purpose), self._position.step, self._position.start, shape)
+        """Uniform float32 in [0, 1) of `shape` (rows of this part, ...)."""
+        return uniform(self._key(purpose), self._position.step, self._start(shape), shape)
 
     def normal(self, purpose: str, shape: Sequence) -> tf.Tensor:
-        """Standard normal float32 of `shape` (local batch, ...)."""
-        return normal(self._key(purpose), self._position.step, self._position.start, shape)
+        """Standard normal float32 of `shape` (rows of this part, ...)."""
+        return normal(self._key(purpose), self._position.step, self._start(shape), shape)
 
     def keep(self, purpose: str, shape: Sequence, drops: int) -> tf.Tensor:
-        """Booleans of `shape` (local batch, ...), False with probability drops / 65536."""
-        return keep(self._key(purpose), self._position.step, self._position.start, shape, drops)
+        """Booleans of `shape` (rows of this part, ...), False with probability drops / 65536."""
+        return keep(self._key(purpose), self._position.step, self._start(shape), shape, drops)
 
     def shared_uniform(self, purpose: str, size: int) -> tf.Tensor:
         """Uniform float32 (size,) in [0, 1), the same on all replicas: for what a step decides once."""
         return uniform(self._key(purpose), self._position.step, 0, [1, size])[0]
+
+    def _start(self, shape: Sequence) -> int | tf.Tensor:
+        """The global sample of a draw's first row; in 64 bits, since an image's number times its blocks is large."""
+        return tf.cast(self._position.part, tf.int64) * tf.cast(shape[0], tf.int64)
 
     def _key(self, purpose: str) -> int:
         if not self.active:

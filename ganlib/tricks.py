@@ -10,67 +10,15 @@ norm and minibatch discrimination are layers. Real and generated images always g
 """
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
 from ganlib.arguments import require_not_negative, require_positive, require_positive_integers, require_share
 from ganlib.errors import InputError
-from ganlib.layers.gathering import gathered
-
-if TYPE_CHECKING:
-    from ganlib.gan import GAN
-
-
-class Trick:
-    """Named places of a step where something may be changed; by default nothing is.
-
-    A trick belongs to one GAN. What must survive a restart is in `variables`; random numbers come from `gan.streams`.
-    """
-
-    def build(self, gan: "GAN") -> None:
-        """Make the variables; called once, when the networks are there."""
-
-    @property
-    def variables(self) -> list[tf.Variable]:
-        """The trick's state, saved with the run's."""
-        return []
-
-    def real_and_fake(self, gan: "GAN", real: tf.Tensor, fake: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """What D is shown as real and as generated in its update: this replica's images, the same shapes."""
-        return real, fake
-
-    def judged(self, gan: "GAN", fake: tf.Tensor) -> tf.Tensor:
-        """What D is shown in G's update, differentiable: the same shape."""
-        return fake
-
-    def penalty(
-        self, gan: "GAN", player: str, real: tf.Tensor, fake: tf.Tensor | None, labels: tf.Tensor | None
-    ) -> tf.Tensor | None:
-        """A term of `player`'s loss, the mean over this replica's share of the batch; None: no term."""
-        return None
-
-    def vetoes(self, gan: "GAN", player: str, loss: tf.Tensor) -> tf.Tensor | None:
-        """A boolean scalar, the same on all replicas: whether `player`'s update is left out. None: it is not."""
-        return None
-
-    def after_update(self, gan: "GAN", player: str) -> None:
-        """Called on each replica when `player` has moved."""
-        return  # AutoGraph does not transform a body without a statement
-
-    def finish_step(self, gan: "GAN") -> None:
-        """Called once a step, outside of the replicas."""
-        return  # AutoGraph does not transform a body without a statement
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Trick":
-        """The trick with these arguments."""
-        return cls(**config)
+from ganlib.replicas import batch_size_of, gathered, mean_over_replicas
+from ganlib.trick import Trick
 
 
 @keras.saving.register_keras_serializable("ganlib")
@@ -90,9 +38,9 @@ class WeightClipping(Trick):
 
     def after_update(self, gan, player):
         """Clip D's variables."""
-        if player != "discriminator":
+        if player.role != "discriminator":
             return
-        variables = [v.value for v in gan.discriminator.trainable_variables]
+        variables = [v.value for v in player.network.trainable_variables]
 
         def clip(strategy):
             for variable in variables:
@@ -115,14 +63,15 @@ class LabelFlipping(Trick):
         rate: Of images exchanged, in [0, 1).
     """
 
+    parts_labels = True
+
     def __init__(self, rate: float = 0.05):
         require_share(example="0.05", rate=rate)
         self.rate = rate
 
     def real_and_fake(self, gan, real, fake):
         """The batches with some positions exchanged."""
-        n = real.shape[0] if real.shape[0] is not None else tf.shape(real)[0]
-        flipped = gan.streams.uniform("flips", [n, 1]) < self.rate
+        flipped = gan.streams.uniform("flips", [batch_size_of(real), 1]) < self.rate
         flipped = tf.reshape(flipped, [-1] + [1] * (real.shape.rank - 1))
         return tf.where(flipped, fake, real), tf.where(flipped, real, fake)
 
@@ -156,11 +105,10 @@ class InstanceNoise(Trick):
         return self._noisy(gan, fake, "fake")
 
     def _noisy(self, gan, images, which):
-        n = images.shape[0] if images.shape[0] is not None else tf.shape(images)[0]
         left = 1.0
         if self.decay_steps is not None:
             left = tf.maximum(0.0, 1.0 - tf.cast(gan.step_counter, tf.float32) / self.decay_steps)
-        noise = gan.streams.normal(f"instance noise/{which}", [n, *images.shape[1:]])
+        noise = gan.streams.normal(f"instance noise/{which}", [batch_size_of(images), *images.shape[1:]])
         return images + self.sigma * left * noise
 
 
@@ -176,6 +124,9 @@ class ReplayBuffer(Trick):
         size: Images in the buffer; a multiple of half the batch.
     """
 
+    whole_batch = True
+    parts_labels = True
+
     def __init__(self, size: int = 1024):
         require_positive_integers(size=size)
         self.size = size
@@ -190,11 +141,8 @@ class ReplayBuffer(Trick):
         half = max(1, gan.batch_size // 2)
         if self.size % half:
             raise InputError(f"size={self.size} is not a multiple of half the batch, {half}: use {half * 16}")
-        # Keras variables: `GAN.gradients` looks without moving anything, by a scope that holds assignments back
-        held = {"trainable": False, "aggregation": "only_first_replica"}
-        shape = (self.size, *gan.image_shape)
-        self._images = keras.Variable("zeros", shape, "float32", name="replayed_images", **held)
-        self._count = keras.Variable("zeros", (), "int64", name="replay_count", **held)
+        judge = gan.players_of("discriminator")[0].network
+        self._images, self._count = image_buffer(self.size, judge.inputs[0].shape[1:])
 
     @property
     def variables(self):
@@ -244,12 +192,7 @@ class SkipUpdate(Trick):
 
     def vetoes(self, gan, player, loss):
         """Whether the mean loss over all replicas is below c."""
-        if player != "discriminator":
-            return None
-        context = tf.distribute.get_replica_context()
-        if context.num_replicas_in_sync > 1:
-            loss = context.all_reduce(tf.distribute.ReduceOp.MEAN, loss)
-        return loss < self.below
+        return mean_over_replicas(loss) < self.below if player.role == "discriminator" else None
 
 
 @keras.saving.register_keras_serializable("ganlib")
@@ -287,7 +230,7 @@ class HistoricalAveraging(Trick):
 
     def penalty(self, gan, player, real, fake, labels):
         """The weighted squared distance from the mean."""
-        pairs = zip(gan.players()[player].trainable_variables, self._means[player], strict=True)
+        pairs = zip(player.network.trainable_variables, self._means[player.name], strict=True)
         return self.weight * tf.add_n([tf.reduce_sum(tf.square(v.value - mean)) for v, mean in pairs])
 
     def finish_step(self, gan):
@@ -328,19 +271,18 @@ class SemiSupervised(Trick):
             raise InputError(
                 "LabelFlipping puts generated images where SemiSupervised has labels of real ones: use one of the two"
             )
-        names = [layer.name for layer in gan.discriminator.layers]
+        judge = gan.players_of("discriminator")[0].network
+        names = [layer.name for layer in judge.layers]
         if "classes" not in names:
             raise InputError(
                 'SemiSupervised needs a discriminator with a layer named "classes" of class logits; it has '
                 + ", ".join(names)
             )
-        self._classifier = keras.Model(
-            gan.discriminator.input, gan.discriminator.get_layer("classes").output, name="classifier"
-        )
+        self._classifier = keras.Model(judge.input, judge.get_layer("classes").output, name="classifier")
 
     def penalty(self, gan, player, real, fake, labels):
         """Cross-entropy of the labels of the real images that have one, mean over the batch."""
-        if player != "discriminator":
+        if player.role != "discriminator":
             return None
         if labels is None:
             raise InputError(
@@ -350,3 +292,10 @@ class SemiSupervised(Trick):
         known = labels >= 0
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), logits)
         return self.weight * tf.reduce_mean(tf.where(known, losses, 0.0))
+
+
+def image_buffer(size: int, shape: Sequence[int]) -> tuple[keras.Variable, keras.Variable]:
+    """Places for `size` images of `shape`, zeros at first, and a count: the first replica's count for all."""
+    held = {"trainable": False, "aggregation": "only_first_replica"}
+    images = keras.Variable("zeros", (size, *shape), "float32", name="kept_images", **held)
+    return images, keras.Variable("zeros", (), "int64", name="kept_count", **held)

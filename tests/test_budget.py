@@ -1,13 +1,11 @@
 """The budget: its numbers, its errors, and that a process reads it once."""
 
-import importlib
-
 import pytest
 
 import ganlib
 from ganlib.errors import InputError
+from ganlib.teaching import budget as module
 
-module = importlib.import_module("ganlib.budget")
 Budget = module.Budget
 
 
@@ -79,6 +77,36 @@ def test_a_process_that_asks_says_nothing(run_python):
         "import ganlib; print(ganlib.budget().name)", environment={"GANLIB_BUDGET": "smoke"}, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "smoke\n", "")
+
+
+def test_the_courses_tools_are_at_the_front_door_and_bring_no_tensorflow(run_python):
+    result = run_python(
+        """
+        import sys
+        import ganlib
+
+        seen = [name in sys.modules for name in ("ganlib.teaching", "numpy")]
+        before = ganlib.budget
+        import ganlib.teaching.budget
+        import ganlib.teaching.claims
+        import ganlib.teaching.grading
+
+        result = {
+            "early": seen,
+            "budget": before is ganlib.budget is ganlib.teaching.budget.budget,
+            "claims": ganlib.claims is ganlib.teaching.claims,
+            "grading": ganlib.grading is ganlib.teaching.grading,
+            "tensorflow": "tensorflow" in sys.modules,
+        }
+        """
+    )
+    assert result == {
+        "early": [False, False],
+        "budget": True,
+        "claims": True,
+        "grading": True,
+        "tensorflow": False,
+    }
 
 
 def test_importing_ganlib_does_not_import_tensorflow(run_python):

@@ -10,8 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from ganlib import callbacks as cb
-from ganlib import checkpoints
-from ganlib.conditional import ConditionalGAN
+from ganlib import checkpoints, plots
 from ganlib.errors import GanlibError, InputError, TrainingDiverged
 from ganlib.files import read_history
 from ganlib.gan import GAN
@@ -75,7 +74,7 @@ def test_history_rows_hold_means_over_the_interval(tmp_path):
 
 
 def test_history_means_over_more_steps_than_are_kept_pending(tmp_path, monkeypatch):
-    monkeypatch.setattr(cb, "_FOLD", 3)
+    monkeypatch.setattr("ganlib.callbacks.history._FOLD", 3)
     seen = Seen()
     train(tiny(), 10, seen, cb.History(tmp_path, every=10))
     expected = np.mean([logs["generator_loss"] for logs in seen.logs])
@@ -160,8 +159,8 @@ def test_sample_grid_resumes_with_all_pictures_on_disk_but_those_of_lost_steps(t
 
 def test_sample_grid_of_points_has_the_same_axes_each_time(tmp_path, monkeypatch):
     drawn = []
-    original = cb.plots.points
-    monkeypatch.setattr(cb.plots, "points", lambda *a, **k: drawn.append(original(*a, **k)) or drawn[-1])
+    original = plots.points
+    monkeypatch.setattr(plots, "points", lambda *a, **k: drawn.append(original(*a, **k)) or drawn[-1])
     real = np.array([[2.0, 0.0], [0.0, -4.0]])
     train(tiny(points=True), 2, cb.SampleGrid(tmp_path, every=1, n=4, real=real))
     assert [figure.axes[0].get_xlim() for figure in drawn] == [(-5.0, 5.0)] * 3
@@ -178,12 +177,12 @@ def conditional():
     generator = keras.Model([z, y], keras.layers.Reshape((1, 2, 1))(x))
     image, label = keras.Input((1, 2, 1)), keras.Input((), dtype="int32")
     discriminator = keras.Model([image, label], keras.layers.Dense(1)(keras.layers.Flatten()(image)))
-    return ConditionalGAN(generator, discriminator, num_classes=4, batch_size=4, ema_decay=None)
+    return GAN(generator, discriminator, num_classes=4, batch_size=4, ema_decay=None)
 
 
 def test_sample_grid_of_a_conditional_model_has_a_row_a_class_and_a_column_a_latent(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(cb.plots, "save_png", lambda images, path, columns: drawn.append((images, columns)))
+    monkeypatch.setattr(plots, "save_png", lambda images, path, columns: drawn.append((images, columns)))
     gan = conditional()
     for n, labels in ((11, None), (3, None), (5, 2)):
         grid = cb.SampleGrid(tmp_path, n=n, seed=1, labels=labels, gif=False)
@@ -204,7 +203,7 @@ def test_sample_grid_of_a_conditional_model_has_a_row_a_class_and_a_column_a_lat
 
 def test_sample_grid_of_a_translator_sets_its_images_between_sources_and_targets(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(cb.plots, "save_png", lambda images, path, columns: drawn.append((images, columns)))
+    monkeypatch.setattr(plots, "save_png", lambda images, path, columns: drawn.append((images, columns)))
     for model, columns in (("pix2pix", 3), ("cyclegan", 6)):
         gan = registry()[model].from_preset("smoke")
         sources, targets = (images.numpy() for images in gan.example_batch(3))
@@ -356,7 +355,7 @@ def test_a_disk_that_fills_up_while_the_table_grows(tmp_path, monkeypatch):
 
 
 def _png(folder, images):
-    path = cb.plots.save_png(images, folder / "expected.png")
+    path = plots.save_png(images, folder / "expected.png")
     content = path.read_bytes()
     path.unlink()
     return content

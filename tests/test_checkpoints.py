@@ -15,13 +15,14 @@ from ganlib.models import DCGAN, registry
 
 RUN = """
 import os, hashlib
+import keras
 import tensorflow as tf
 import ganlib
 from ganlib.callbacks import Checkpoint
 
 tf.config.experimental.enable_op_determinism()
 
-class Die(ganlib.callbacks.keras.callbacks.Callback):
+class Die(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if self.model.step == {kill_at}:
             os.kill(os.getpid(), 9)
@@ -31,16 +32,8 @@ models = ganlib.models.registry()
 for name in {names}:
     gan = models[name].from_preset("smoke")
     gan.compile()
-    points = len(gan.image_shape) == 1
-    if hasattr(gan, "translate"):
-        load = ganlib.data.unpaired if name == "cyclegan" else ganlib.data.paired
-        data = load("edges_to_fashion", resolution=gan.image_shape[0], mirror=True, jitter=True)
-    else:
-        data = ganlib.data.load(
-            "gaussians_ring" if points else "fashion_mnist",
-            resolution=None if points else gan.image_shape[0],
-            labels=hasattr(gan, "num_classes"),
-        )
+    options = {{}} if gan.sampled else {{"mirror": True, "jitter": True}}
+    data = gan.load_data("gaussians_ring" if len(gan.image_shape) == 1 else None, **options)
     data = data.batch(gan.batch_size)
     folder = f"{folder}/{{name}}"
     start = ganlib.checkpoints.restore(gan, folder) if ganlib.checkpoints.latest(folder) else 0

@@ -1,6 +1,5 @@
 """The ledger: what it writes and when, what it refuses, and the table made from it."""
 
-import importlib
 import json
 import re
 from pathlib import Path
@@ -9,9 +8,9 @@ import pytest
 
 from ganlib import claims
 from ganlib.errors import InputError
+from ganlib.teaching.budget import Budget
 
 ROOT = Path(__file__).parents[1]
-Budget = importlib.import_module("ganlib.budget").Budget
 
 
 def call(**changes):

@@ -1,5 +1,6 @@
 """The command line, from help to a resumed run. In-process where it can be; smoke-sized networks."""
 
+import importlib
 import json
 import os
 import resource
@@ -19,6 +20,7 @@ from ganlib import data, doctor, models, runs
 from ganlib.cli import main
 from ganlib.files import read_history
 
+training = importlib.import_module("ganlib.runs.train")  # `runs.train` is the function
 SMOKE = ["train", "dcgan", "--preset", "smoke", "--checkpoint-every", "10", "--sample-every", "20"]
 QUICK = [*SMOKE, "--no-score"]
 
@@ -183,8 +185,8 @@ def test_ctrl_c_saves_resume_continues_and_ends_where_a_straight_run_does(finish
             if batch == 24:
                 os.kill(os.getpid(), signal.SIGINT)
 
-    original = runs._callbacks
-    monkeypatch.setattr(runs, "_callbacks", lambda *a: [*original(*a), CtrlC()])
+    original = training._callbacks
+    monkeypatch.setattr(training, "_callbacks", lambda *a: [*original(*a), CtrlC()])
     result = call(*QUICK, "--kimg", "0.4", "--out", out, status=130)
     monkeypatch.undo()
     assert "stopped at step" in result.stderr and f"ganlib train dcgan --out {out} --resume" in result.stderr
@@ -260,25 +262,25 @@ def test_points_are_drawn_as_a_scatter_and_have_no_score_yet(tmp_path):
 def test_the_model_takes_its_channels_from_the_data_unless_told(arguments, channels):
     options = {"preset": "smoke", "data": "shapes", "data_options": {}, "seed": 0, "kimg": 1.0}
     options |= {"arguments": arguments, "batch_size": None, "resolution": None}
-    gan, dataset = runs._prepare("dcgan", options, None)
+    gan, dataset = training._prepare("dcgan", options, None)
     assert gan.image_shape == tuple(dataset.shape) == (8, 8, channels)
 
 
 def test_a_conditional_model_takes_its_classes_from_the_data():
     options = {"preset": "smoke", "data": "polygons", "data_options": {}, "seed": 0, "kimg": 1.0}
     options |= {"arguments": {}, "batch_size": None, "resolution": None}
-    gan, dataset = runs._prepare("acgan", options, None)
-    assert gan.num_classes == dataset.num_classes == 6 and dataset.labelled
+    gan, dataset = training._prepare("acgan", options, None)
+    assert gan.classes.num_classes == dataset.num_classes == 6 and dataset.labelled
 
 
 def test_a_translator_takes_the_channels_of_both_sides_from_the_data():
     options = {"preset": "smoke", "data": "warm_to_cool", "data_options": {"size": 4}, "seed": 0, "kimg": 1.0}
     options |= {"arguments": {}, "batch_size": None, "resolution": None}
     for model, paired in (("pix2pix", True), ("cyclegan", False)):
-        gan, dataset = runs._prepare(model, dict(options), None)
+        gan, dataset = training._prepare(model, dict(options), None)
         assert gan.source_shape == dataset.source_shape == gan.image_shape == (*gan.image_shape[:2], 3)
         assert dataset.paired is paired
-    gan, dataset = runs._prepare("pix2pix", options | {"data": None, "data_options": {}}, None)
+    gan, dataset = training._prepare("pix2pix", options | {"data": None, "data_options": {}}, None)
     assert dataset.name == "edges_to_fashion" and gan.source_shape[-1] == gan.image_shape[-1] == 1
 
 
@@ -288,7 +290,7 @@ def test_cyclegan_s_learning_rate_falls_over_the_run():
 
     def schedule(**more):
         asked = options | more
-        gan, _ = runs._prepare("cyclegan", asked, None)
+        gan, _ = training._prepare("cyclegan", asked, None)
         return [gan.get_config()[f"{part}_steps"] for part in ("constant", "decay")], asked["kimg"]
 
     assert schedule() == ([25, 26], 0.202)  # 51 steps of 4 images
@@ -306,12 +308,12 @@ def others(tmp_path_factory):
             if batch == 6:
                 os.kill(os.getpid(), signal.SIGINT)
 
-    original = runs._callbacks
+    original = training._callbacks
     for model, more in (("acgan", ["--data", "digits", "--kimg", "0.08"]), ("pix2pix", ["--kimg", "0.04"])):
         command = ["train", model, "--preset", "smoke", "--sample-every", "5", *more]
         call(*command, "--out", folder / f"{model}-straight")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(runs, "_callbacks", lambda *a: [*original(*a), CtrlC()])
+            patch.setattr(training, "_callbacks", lambda *a: [*original(*a), CtrlC()])
             call(*command, "--out", folder / model, status=130)
         call("train", model, "--out", folder / model, "--resume")
     return folder

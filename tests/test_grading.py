@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from ganlib import cli, grading, latents, layers, losses, metrics, penalties
 from ganlib.errors import GanlibError, InputError
-from ganlib.grading import AnswerError, Mistake, Task
+from ganlib.teaching.grading import AnswerError, Mistake, Task
 
 DAYS = ("day1", "day2", "day3")
 TASKS = [task for day in DAYS for task in grading.tasks(day).values()]

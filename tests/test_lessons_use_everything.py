@@ -31,14 +31,14 @@ def used_in(source: str) -> set[str]:
 
 
 def public_classes(module, base: type) -> set[str]:
-    """Names of the subclasses of `base` that the module defines for its users."""
+    """Names of the subclasses of `base` that the module, or a file of the package, defines for its users."""
     return {
         name
         for name, value in vars(module).items()
         if inspect.isclass(value)
         and issubclass(value, base)
         and value is not base
-        and value.__module__ == module.__name__
+        and f"{value.__module__}.".startswith(f"{module.__name__}.")
         and not name.startswith("_")
     }
 
@@ -51,7 +51,7 @@ def wanted() -> dict[str, set[str]]:
         "loss": public_classes(ganlib.losses, ganlib.losses.Loss),
         "penalty": public_classes(ganlib.penalties, ganlib.penalties.SlopePenalty),
         "trick": public_classes(ganlib.tricks, ganlib.tricks.Trick),
-        "monitor": public_classes(ganlib.monitors, ganlib.monitors.Monitor),
+        "monitor": public_classes(ganlib.callbacks, ganlib.callbacks.Monitor),
     }
 
 

@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from ganlib import callbacks, checkpoints, layers, penalties, tricks
+from ganlib import callbacks, checkpoints, layers, penalties, plots, tricks
 from ganlib import monitors as mo
 from ganlib.errors import InputError
 from ganlib.files import read_history
@@ -63,7 +64,7 @@ class Steps(mo.Monitor):
             yield "value", history["value"][-1], 4.0
 
     def figure(self):
-        return mo.plots.traces({"value": (self.history["step"], self.history["value"])})
+        return plots.traces({"value": (self.history["step"], self.history["value"])})
 
 
 # ------------------------------------------------------------------------------------------- only looking
@@ -216,6 +217,27 @@ def test_labels_go_with_the_batch():
     alone = mo.GradientNorms(IMAGES[:4])
     alone.set_model(small())
     assert monitor.measure() == alone.measure()
+
+
+def test_each_phase_is_traced_anew_and_has_the_same_columns(monkeypatch):
+    gan, level, asked = small(run_eagerly=False), 0, []
+    original = gan.gradients
+
+    def gradients(batch):
+        """Level 1 leaves D alone."""
+        asked.append(level)
+        return {name: of for name, of in original(batch).items() if level == 0 or name == "generator"}
+
+    monkeypatch.setattr(gan, "gradients", gradients)
+    monkeypatch.setattr(type(gan), "level", property(lambda _: level))
+    monitor = mo.GradientNorms(IMAGES[:4])
+    monitor.set_model(gan)
+    first = monitor.measure()
+    assert monitor.measure() == first and asked == [0]
+    level = 1
+    second = monitor.measure()
+    assert asked == [0, 1] and list(second) == list(first)
+    assert second["discriminator"] == 0 and second["generator"] == first["generator"] > 0
 
 
 # ------------------------------------------------------------------------------------------------- spectra
@@ -451,6 +473,12 @@ def test_monitors_are_found_among_the_callbacks():
         (lambda: mo.CollapseAlarm(IMAGES[:1]), r"m of 2 or more"),
         (lambda: mo.CollapseAlarm(0 * IMAGES), r"give CollapseAlarm images that differ"),
         (lambda: mo.CollapseAlarm(IMAGES, below=-1), r"below=-1"),
+        (
+            lambda: mo.CollapseAlarm(IMAGES).set_model(
+                SimpleNamespace(step=0, images_seen=0, players=dict, sampled=False)
+            ),
+            r"translates images: tell CollapseAlarm which, sample=gan -> translations",
+        ),
         (lambda: mo.Spectra().set_model(keras.Sequential()), r"Spectra cannot watch a Sequential"),
     ],
 )

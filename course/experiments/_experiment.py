@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ganlib.budget import budget
 from ganlib.errors import InputError
 from ganlib.files import read_json, write_json
+from ganlib.teaching.budget import budget
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("ganlib", "tensorflow", "keras", "numpy")

@@ -140,7 +140,7 @@ def draw(runs, path):
 
 def conclude(runs):
     """Claims 21, 71 and 74."""
-    from ganlib.claims import record
+    from ganlib.teaching.claims import record
 
     bad = [run for run in runs if collapsed_at(run)]
     warned = [

@@ -286,7 +286,7 @@ def draw(runs, path):
     figure = matplotlib.figure.Figure(figsize=(11, 3.8), dpi=80, layout="constrained")
     first, second = figure.subplots(1, 2, width_ratios=(2, 3))
     for i, kind in enumerate(KINDS):
-        color, dash, marker = plots._LINES[i]
+        color, dash, marker = plots.LINES[i]
         own = [r for r in rows if r["kind"] == kind]
         if not own:
             continue

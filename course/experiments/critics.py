@@ -316,11 +316,11 @@ def draw(runs, path):
     for i, kind in enumerate(SETTINGS):
         some = [r for r in rows if r["part"] == "critic" and r["kind"] == kind]
         first.plot(
-            [r["near_bound"] for r in some], [r["share"] for r in some], plots._LINES[i][2], label=kind,
-            color=plots._LINES[i][0], alpha=0.7,
+            [r["near_bound"] for r in some], [r["share"] for r in some], plots.LINES[i][2], label=kind,
+            color=plots.LINES[i][0], alpha=0.7,
         )  # fmt: skip
     for i, kind in enumerate(RINGS):
-        color, dash, marker = plots._LINES[i]
+        color, dash, marker = plots.LINES[i]
         for run in (r for r in rows if r["part"] == "ring" and r["kind"] == kind):
             style = dict(color=color, linestyle=dash, marker=marker, markersize=4, linewidth=1.2)
             label = None if run["seed"] else kind

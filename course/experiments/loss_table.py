@@ -147,7 +147,7 @@ def draw(runs, path):
     rows = [r for r in runs if r["part"] == "comparison" and not r["diverged"]]
     for i, kind in enumerate(dict.fromkeys(r["game"] for r in rows)):
         own = [r for r in rows if r["game"] == kind]
-        color, dash, marker = plots._LINES[i]
+        color, dash, marker = plots.LINES[i]
         images = np.array(own[0]["steps"]) * own[0]["n_critic"] * _games.BATCH
         values = np.array([r["fid"] for r in own])
         first.fill_between(

@@ -253,7 +253,7 @@ def draw(runs, path):
     seen = set()
 
     def line(axes, x, y, label, i):
-        color, dash, marker = plots._LINES[i]
+        color, dash, marker = plots.LINES[i]
         label = None if (axes, label) in seen else seen.add((axes, label)) or label
         axes.plot(x, y, color=color, linestyle=dash, marker=marker, markersize=4, linewidth=1.2, label=label)
 

@@ -189,13 +189,13 @@ class BatchedDataset(_Described):
     """Batches: float32 (batch_size, height, width, channels), or pairs of that and int32 (batch_size,)."""
 
     def __init__(
-        self, maker: "_Batches", source: Source, batch_size: int, drop_remainder: bool, start: int = 0
+        self, maker: "_Batches", source: Source, batch_size: int, drop_remainder: bool, first: int = 0
     ):
         self._maker = maker
         self._drop_remainder = drop_remainder
+        self._first = first
         self.batch_size = batch_size
-        self.start = start
-        super().__init__(maker.dataset(batch_size, drop_remainder, start), source, maker.labels)
+        super().__init__(maker.dataset(batch_size, drop_remainder, first), source, maker.labels)
 
     @property
     def paired(self) -> bool | None:
@@ -204,12 +204,31 @@ class BatchedDataset(_Described):
 
     def starting_at(self, batch_index: int) -> "BatchedDataset":
         """The same stream from batch number `batch_index` (from 0) on, in constant time."""
-        batch_index = integer("batch_index", batch_index, 0)
-        return BatchedDataset(self._maker, self._source, self.batch_size, self._drop_remainder, batch_index)
+        return self.from_image(integer("batch_index", batch_index, 0) * self.batch_size)
+
+    def from_image(self, image: int, batch_size: int | None = None) -> "BatchedDataset":
+        """The same stream from image number `image` (from 0) on, in batches of `batch_size`, in constant time.
+
+        Args:
+            image: The first of the first batch.
+            batch_size: Of the batches; None: as it is.
+
+        Raises:
+            InputError: The batches are made whole (`single_label_batches`), and the image is not the first of one.
+        """
+        image, size = integer("image", image, 0), integer("batch_size", batch_size or self.batch_size, 1)
+        if self._maker.whole and image % size:
+            raise InputError(
+                f"image {image} is not the first of a batch of {size}, and these batches are made whole: use the "
+                "batch size that the run had so far"
+            )
+        return BatchedDataset(self._maker, self._source, size, self._drop_remainder, self._first + image)
 
 
 class _Batches:
     """Makes batches of a source at any position."""
+
+    whole = False  # whether a batch is made as one: a position within it means nothing
 
     def __init__(self, source: Source, labels: bool, shuffle: bool, repeat: bool):
         self.source = source
@@ -225,17 +244,17 @@ class _Batches:
         return other
 
     def dataset(self, batch_size: int, drop_remainder: bool, start: int) -> tf.data.Dataset:
-        """Batches `start`, `start + 1`, ... of the stream."""
+        """Batches of the stream's examples `start`, `start + 1`, ..."""
         static = drop_remainder or self.length is None
         if self.length is None:
-            indices = tf.data.Dataset.counter(start, dtype=tf.int64)
+            indices = tf.data.Dataset.counter(dtype=tf.int64)
         else:
-            count = self.length // batch_size if drop_remainder else -(-self.length // batch_size)
-            indices = tf.data.Dataset.range(min(start, count), count)
+            left = max(0, self.length - start)
+            indices = tf.data.Dataset.range(left // batch_size if drop_remainder else -(-left // batch_size))
 
         @tf.autograph.experimental.do_not_convert
         def batch(index):
-            first = index * batch_size
+            first = start + index * batch_size
             n = batch_size if static else tf.minimum(tf.constant(batch_size, tf.int64), self.length - first)
             return self.make(first, n)
 

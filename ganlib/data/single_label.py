@@ -52,6 +52,8 @@ def single_label_batches(dataset: ImageDataset, batch_size: int) -> BatchedDatas
 class _SingleLabel(_Batches):
     """Makes the batches: number i is of the class at place i % K of cycle i // K."""
 
+    whole = True
+
     def __init__(self, source: ArraySource | Source, labels: bool, shuffle: bool):
         super().__init__(source, labels, shuffle, repeat=True)
         rows = [np.flatnonzero(source.labels == label) for label in range(source.num_classes)]

@@ -3,30 +3,29 @@
 import keras
 import tensorflow as tf
 
-from ganlib.randomness import RandomStreams
+from ganlib.layers.random_layer import RandomLayer
+from ganlib.replicas import batch_size_of
 
 
 @keras.saving.register_keras_serializable("ganlib")
-class Dropout(keras.layers.Dropout):
+class Dropout(RandomLayer, keras.layers.Dropout):
     """Srivastava et al. 2014: sets a fraction `rate` of the inputs to zero and scales the rest by 1 / (1 - rate).
 
-    In a `GAN`'s training step the mask is a function of run seed, step, pass, layer and global sample index, so that
+    In a model's training step the mask is a function of run seed, step, pass, layer and global sample index, so that
     N replicas drop what one would, and a resumed run what the killed one would have. Elsewhere this is Keras' Dropout.
 
     Args:
         rate: Fraction dropped, in [0, 1).
     """
 
-    streams: RandomStreams | None = None
-    purpose = "dropout"
+    kind = "dropout"
 
     def call(self, inputs, training=False):
         """Inputs of any shape (batch, ...) -> the same shape."""
-        if not training or self.rate == 0 or self.streams is None or not self.streams.active:
+        if not training or self.rate == 0 or not self.bound:
             return super().call(inputs, training=training)
-        batch = inputs.shape[0] if inputs.shape[0] is not None else tf.shape(inputs)[0]
         drops = round(self.rate * 2**16)
-        keep = self.streams.keep(self.purpose, [batch, *inputs.shape[1:]], drops)
+        keep = self.streams.keep(self.purpose, [batch_size_of(inputs), *inputs.shape[1:]], drops)
         return tf.where(keep, inputs * (1.0 / (1.0 - drops / 2**16)), tf.zeros_like(inputs))
 
 

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from ganlib.arguments import require_positive_integers
 from ganlib.errors import InputError
-from ganlib.layers.gathering import gathered
+from ganlib.replicas import gathered
 
 
 @keras.saving.register_keras_serializable("ganlib")

@@ -13,7 +13,7 @@ from keras import layers
 
 from ganlib.errors import InputError
 from ganlib.metrics.cache import hash_of_weights
-from ganlib.metrics.extractors import NetworkExtractor
+from ganlib.metrics.extractor_base import NetworkExtractor
 from ganlib.metrics.frechet import frechet_distance_from_statistics, statistics
 
 

@@ -1,6 +1,6 @@
 """One paper, one file: networks and recipe."""
 
-from ganlib.gan import GAN
+from ganlib.engine import Engine
 from ganlib.models.acgan import ACGAN
 from ganlib.models.cyclegan import CycleGAN
 from ganlib.models.dcgan import DCGAN
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-def registry() -> dict[str, type[GAN]]:
+def registry() -> dict[str, type[Engine]]:
     """Every model by its name on the command line, in the order of the course."""
     return {
         "vanilla-gan": VanillaGAN,

@@ -20,6 +20,7 @@ and no bias in front of a batch norm, which would take it out again. Where table
 doublings make 128) is ours.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -29,11 +30,12 @@ from keras import layers
 
 from ganlib import losses
 from ganlib.arguments import require_positive, require_positive_integers, require_share
-from ganlib.conditional import ConditionalGAN
-from ganlib.gan import batch_size_of, discriminator_logs
-from ganlib.layers import BatchNormalization, Dropout
-from ganlib.layers.class_rows import are_weights
-from ganlib.models.dcgan import smallest_size
+from ganlib.errors import InputError
+from ganlib.gan import GAN
+from ganlib.layers import BatchNormalization, Dropout, OneHot
+from ganlib.layers.sizes import smallest_size
+from ganlib.optimizers import adam
+from ganlib.presets import Architecture, Preset, made
 from ganlib.randomness import seeded
 
 
@@ -87,44 +89,52 @@ def discriminator(
     return keras.Model(image, [source, classes], name="discriminator")
 
 
-@keras.saving.register_keras_serializable("ganlib")
-class OneHot(layers.Layer):
-    """Labels (batch,) in [0, num_classes) -> (batch, num_classes): 1 for the class, 0 elsewhere.
+def cifar10(resolution: int, base_channels: int) -> tuple[int, list[int]]:
+    """Where G starts, and its widths from there: table 2's 384, 192, 96 at 32x32."""
+    size, stages = smallest_size(resolution)
+    return size, [base_channels * 2**stage for stage in reversed(range(stages))]
 
-    Weights of classes, float (batch, num_classes), pass as they are.
+
+def imagenet(resolution: int, base_channels: int) -> tuple[int, list[int]]:
+    """The same of table 1: 768, 384, 256, 192 from 8x8 to 128x128.
+
+    Raises:
+        InputError: The resolution is not 16 times an even number.
     """
+    if resolution % 16:
+        raise InputError(f"resolution={resolution} is not a multiple of 16: the networks of table 1 make 128")
+    return resolution // 16, [4 * base_channels, 2 * base_channels, 4 * base_channels // 3, base_channels]
 
-    mixes_classes = True
 
-    def __init__(self, num_classes: int, **kwargs):
-        super().__init__(**kwargs)
-        self.num_classes = num_classes
+def _networks(
+    widths_of, resolution, channels, num_classes, latent_dim, base_channels, discriminator_channels, dropout
+):
+    size, widths = widths_of(resolution, base_channels)
+    return (
+        made(generator, size, channels, num_classes, latent_dim, widths),
+        discriminator(resolution, channels, num_classes, discriminator_channels, dropout),
+    )
 
-    def call(self, inputs):
-        """(batch,) -> (batch, num_classes)."""
-        if are_weights(inputs):
-            return tf.cast(inputs, self.compute_dtype)
-        return tf.one_hot(tf.cast(inputs, tf.int32), self.num_classes, dtype=self.compute_dtype)
 
-    def compute_output_spec(self, inputs):
-        """(batch, num_classes), of the layer's own type and not the labels'."""
-        return keras.KerasTensor((inputs.shape[0], self.num_classes), self.compute_dtype)
-
-    def get_config(self):
-        """The constructor's arguments."""
-        return {**super().get_config(), "num_classes": self.num_classes}
+ARCHITECTURES = {
+    "cifar10": Architecture(functools.partial(_networks, cifar10), {"resolution": 32, "base_channels": 96}),
+    "imagenet": Architecture(
+        functools.partial(_networks, imagenet), {"resolution": 128, "base_channels": 192}
+    ),
+}
 
 
 @keras.saving.register_keras_serializable("ganlib")
-class ACGAN(ConditionalGAN):
+class ACGAN(GAN):
     """A D that names the class of what it sees, and a G that is paid for being recognised.
 
     Args:
-        resolution: Height and width of the images: 4, 5, 6 or 7 times a power of two, at least 8.
+        architecture: "cifar10" for table 2, "imagenet" for table 1. What is None below is the architecture's.
+        resolution: Height and width of the images: 4, 5, 6 or 7 times a power of two, at least 8; of "imagenet" 128.
         channels: 1 for grey, 3 for colour.
         num_classes: How many classes the labels have.
         latent_dim: Dimension of z, normal.
-        base_channels: Channels of G before the image; each stage further has twice as many.
+        base_channels: Channels of G before the image; in "cifar10" each stage further has twice as many.
         discriminator_channels: Of D's first convolution; each further one has twice as many.
         dropout: Share of D's activations that is dropped.
         loss: Game over the source: "minimax" is the paper's L_S; "non_saturating" changes G's side of it.
@@ -138,35 +148,35 @@ class ACGAN(ConditionalGAN):
     authors = "Odena, Olah, Shlens"
     year = 2017
     arxiv = "1610.09585"
-    presets: ClassVar = {
-        "smoke": {
-            "description": "8x8 grey, 10 classes, 8 and 4 channels: seconds, for tests",
-            "arguments": {
-                "resolution": 8, "channels": 1, "latent_dim": 8, "base_channels": 8,
-                "discriminator_channels": 4, "batch_size": 8, "ema_decay": 0.9,
-            },
-        },
-        "laptop": {
-            "description": "32x32 grey, 10 classes, in minutes on two CPU cores",
-            "arguments": {
-                "channels": 1, "latent_dim": 64, "base_channels": 24, "discriminator_channels": 8,
-                "loss": "non_saturating", "learning_rate": 2e-3, "ema_decay": 0.995, "batch_size": 64,
-            },
-        },
-        "colab": {
-            "description": "32x32 colour, 10 classes, the paper's networks, for a GPU",
-            "arguments": {"loss": "non_saturating", "ema_decay": 0.999},
-        },
-        "cifar10_32": {"description": "the paper's table 2: 32x32 colour, 10 classes", "arguments": {}},
+    presets: ClassVar[dict[str, Preset]] = {
+        "smoke": Preset(
+            "8x8 grey, 10 classes, 8 and 4 channels: seconds, for tests",
+            {"resolution": 8, "channels": 1, "latent_dim": 8, "base_channels": 8,
+             "discriminator_channels": 4, "batch_size": 8, "ema_decay": 0.9},
+        ),
+        "laptop": Preset(
+            "32x32 grey, 10 classes, in minutes on two CPU cores",
+            {"channels": 1, "latent_dim": 64, "base_channels": 24, "discriminator_channels": 8,
+             "loss": "non_saturating", "learning_rate": 2e-3, "ema_decay": 0.995, "batch_size": 64},
+        ),
+        "colab": Preset(
+            "32x32 colour, 10 classes, the paper's networks, for a GPU",
+            {"loss": "non_saturating", "ema_decay": 0.999},
+        ),
+        "cifar10_32": Preset("the paper's table 2: 32x32 colour, 10 classes"),
+        "imagenet_128": Preset(
+            "the paper's table 1: 128x128 colour, ten of ImageNet's classes", architecture="imagenet"
+        ),
     }  # fmt: skip
 
     def __init__(
         self,
-        resolution: int = 32,
+        architecture: str = "cifar10",
+        resolution: int | None = None,
         channels: int = 3,
         num_classes: int = 10,
         latent_dim: int = 100,
-        base_channels: int = 96,
+        base_channels: int | None = None,
         discriminator_channels: int = 16,
         dropout: float = 0.5,
         loss: str | losses.Loss = "minimax",
@@ -175,130 +185,58 @@ class ACGAN(ConditionalGAN):
         batch_size: int = 100,
         seed: int = 0,
     ):
-        require_positive_integers(
-            resolution=resolution,
-            channels=channels,
-            num_classes=num_classes,
-            latent_dim=latent_dim,
-            base_channels=base_channels,
-            discriminator_channels=discriminator_channels,
+        entry, sizes = self.settled(
+            ARCHITECTURES, architecture, resolution=resolution, base_channels=base_channels
         )
+        sizes |= {"channels": channels, "num_classes": num_classes, "latent_dim": latent_dim}
+        sizes["discriminator_channels"] = discriminator_channels
+        require_positive_integers(**sizes)
         require_share(example="0.5", dropout=dropout)
         require_positive(example="2e-4", learning_rate=learning_rate)
-        size, widths = self.generator_widths(resolution, base_channels)
         with seeded(seed):
             super().__init__(
-                generator(size, channels, num_classes, latent_dim, widths),
-                discriminator(resolution, channels, num_classes, discriminator_channels, dropout),
+                *entry.networks(**sizes, dropout=dropout),
                 num_classes=num_classes,
                 loss=loss,
                 ema_decay=ema_decay,
-                generator_optimizer=_adam(learning_rate),
-                discriminator_optimizer=_adam(learning_rate),
+                generator_optimizer=adam(learning_rate, beta_1=0.5),
+                discriminator_optimizer=adam(learning_rate, beta_1=0.5),
                 batch_size=batch_size,
                 seed=seed,
             )
 
-    @staticmethod
-    def generator_widths(resolution: int, base_channels: int) -> tuple[int, list[int]]:
-        """Where G starts, and its widths from there: table 2's 384, 192, 96 at 32x32."""
-        size, stages = smallest_size(resolution)
-        return size, [base_channels * 2**stage for stage in reversed(range(stages))]
+    def shown_to(self, player, images, condition):
+        """D is not told the class."""
+        return images
 
     def discriminator_loss(self, batch):
         """-(L_S + L_C) on real `batch` and as many samples of the same classes, and its logs. G stands still."""
         real, labels = self.split_batch(batch)
-        fake = self.generate(batch_size_of(real), self.frozen(self.generator), labels)
-        fake = tf.stop_gradient(fake)
-        for i, trick in enumerate(self.tricks):
-            with self.streams.scope(f"trick/{i}"):
-                real, fake = trick.real_and_fake(self, real, fake)
-        with self.streams.scope("real"):
-            real_logits, real_classes = self.discriminator(real, training=True)
-        with self.streams.scope("fake"):
-            fake_logits, fake_classes = self.discriminator(fake, training=True)
-        real_loss, fake_loss = self.adversarial_loss.discriminator(real_logits, fake_logits)
-        logs = discriminator_logs(real_loss, fake_loss, real_logits, fake_logits)
-        logs["real_class_loss"] = class_loss(real_classes, labels)
-        logs["fake_class_loss"] = class_loss(fake_classes, labels)
-        logs["real_class_accuracy"] = accuracy(real_classes, labels)
-        terms = [real_loss, fake_loss, logs["real_class_loss"], logs["fake_class_loss"]]
-        penalties = self.penalty_terms("discriminator", real, fake, labels)
-        logs["discriminator_loss"] = tf.add_n([*terms, *penalties.values()])
-        return logs["discriminator_loss"], {**logs, **penalties}
+        fake, moved = self._fakes("discriminator", real, labels)
+
+        def classes(real_outputs, fake_outputs):
+            logs = {
+                "real_class_loss": class_loss(real_outputs[1], labels),
+                "fake_class_loss": class_loss(fake_outputs[1], labels),
+            }
+            return [*logs.values(), *moved], logs | {"real_class_accuracy": accuracy(real_outputs[1], labels)}
+
+        terms = self.discriminator_terms("discriminator", real, fake, labels, classes)
+        return terms.loss, terms.logs
 
     def generator_loss(self, batch):
         """L_S - L_C on fresh samples of the classes of `batch`, and its logs. D stands still."""
         real, labels = self.split_batch(batch)
-        fake = self.generate(batch_size_of(real), labels=labels)
-        judged = self.judged(fake)
-        with self.streams.scope("fake"):
-            fake_logits, fake_classes = self.frozen(self.discriminator)(judged)
+        fake, moved = self._fakes("generator", real, labels)
+        term, (_, fake_classes) = self.generator_term("discriminator", fake, labels, real)
         penalties = self.penalty_terms("generator", real, fake, labels)
-        terms = [self.adversarial_loss.generator(fake_logits), class_loss(fake_classes, labels)]
-        loss = tf.add_n([*terms, *penalties.values()])
+        loss = tf.add_n([term, class_loss(fake_classes, labels), *moved, *penalties.values()])
         logs = {"generator_loss": loss, "generator_class_accuracy": accuracy(fake_classes, labels)}
         return loss, {**logs, **penalties}
 
     def classify(self, images: Any) -> tf.Tensor:
         """D's probabilities of the classes of images (batch, height, width, channels): (batch, num_classes)."""
         return tf.nn.softmax(self.discriminator(images, training=False)[1])
-
-
-@keras.saving.register_keras_serializable("ganlib")
-class ImageNetACGAN(ACGAN):
-    """The networks of table 1, for ten classes of 128x128: G's widths are 768, 384, 256, 192, from 8x8.
-
-    Args:
-        channels: 1 for grey, 3 for colour.
-        num_classes: How many classes the labels have.
-        latent_dim: Dimension of z.
-        dropout: Share of D's activations that is dropped.
-        loss: Game over the source, as in `ACGAN`.
-        learning_rate: Of both players' Adam.
-        ema_decay: Of the averaged generator; None, as in the paper, for none.
-        batch_size: Real images a step.
-        seed: Seed of the run.
-    """
-
-    def __init__(
-        self,
-        channels: int = 3,
-        num_classes: int = 10,
-        latent_dim: int = 100,
-        dropout: float = 0.5,
-        loss: str | losses.Loss = "minimax",
-        learning_rate: float = 2e-4,
-        ema_decay: float | None = None,
-        batch_size: int = 100,
-        seed: int = 0,
-    ):
-        super().__init__(
-            128,
-            channels,
-            num_classes,
-            latent_dim,
-            192,
-            16,
-            dropout,
-            loss,
-            learning_rate,
-            ema_decay,
-            batch_size,
-            seed,
-        )
-
-    @staticmethod
-    def generator_widths(resolution, base_channels):
-        """Table 1's."""
-        return 8, [768, 384, 256, 192]
-
-
-ACGAN.presets["imagenet_128"] = {
-    "description": "the paper's table 1: 128x128 colour, ten of ImageNet's classes",
-    "class": ImageNetACGAN,
-    "arguments": {},
-}
 
 
 def class_loss(class_logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -326,7 +264,3 @@ def _batch_norm() -> layers.Layer:
 
 def _normal() -> keras.initializers.Initializer:
     return keras.initializers.RandomNormal(stddev=0.02)
-
-
-def _adam(learning_rate: float) -> keras.optimizers.Optimizer:
-    return keras.optimizers.Adam(learning_rate, beta_1=0.5, beta_2=0.999, epsilon=1e-8)

@@ -21,6 +21,7 @@ steps, 0.162, 0.157 and 0.159 at 2, 4 and 8e-4. Instance norm takes every image'
 plain backgrounds.
 """
 
+import functools
 from typing import Any, ClassVar
 
 import keras
@@ -28,17 +29,23 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from ganlib import losses
+from ganlib.adversarial import Adversarial
 from ganlib.arguments import require_counts, require_not_negative, require_positive, require_positive_integers
 from ganlib.errors import InputError
 from ganlib.layers import InstanceNormalization, ReflectionPadding2D
-from ganlib.layers.gathering import gathered
 from ganlib.layers.patchgan import patch_logits
+from ganlib.optimizers import adam
+from ganlib.presets import Preset
 from ganlib.randomness import seeded
+from ganlib.replicas import gathered
 from ganlib.translation import Translator
-from ganlib.tricks import Trick
+from ganlib.trick import Trick
+from ganlib.tricks import image_buffer
+from ganlib.updates import Logs, Move, Player, Update
 
 GENERATORS = ("generator_ab", "generator_ba")
-PLAYERS = (*GENERATORS, "discriminator_a", "discriminator_b")
+DISCRIMINATORS = ("discriminator_a", "discriminator_b")
 
 
 def generator(
@@ -89,21 +96,22 @@ class ImagePool(Trick):
 
     Args:
         size: Images in the buffer; the paper's is 50.
+        player: The discriminator that it is for; None: the first.
     """
 
-    def __init__(self, size: int = 50):
+    whole_batch = True
+    parts_labels = True
+
+    def __init__(self, size: int = 50, player: str | None = None):
         require_positive_integers(size=size)
         self.size = size
+        self.player = player
         self._images = self._count = None
 
     def build(self, gan):
-        """An empty buffer."""
-        # Keras variables: `GAN.gradients` looks without moving anything, by a scope that holds assignments back
-        held = {"trainable": False, "aggregation": "only_first_replica"}
-        self._images = keras.Variable(
-            "zeros", (self.size, *gan.image_shape), "float32", name="pooled_images", **held
-        )
-        self._count = keras.Variable("zeros", (), "int64", name="pool_count", **held)
+        """An empty buffer for images of the shape that its discriminator takes."""
+        player = gan.player(self.player) if self.player else gan.players_of("discriminator")[0]
+        self._images, self._count = image_buffer(self.size, player.network.inputs[0].shape[1:])
 
     @property
     def variables(self):
@@ -175,12 +183,11 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
 
 
 @keras.saving.register_keras_serializable("ganlib")
-class CycleGAN(Translator):
+class CycleGAN(Adversarial, Translator):
     """Two translators that undo each other, and two discriminators that say what each domain looks like.
 
     `batch` of the data: (images of domain A, images of domain B), as many of each, without a relation between rows.
-    Players: generator_ab, generator_ba, discriminator_a, discriminator_b. `generator` and `discriminator` are
-    generator_ab and discriminator_b: what a `GAN` is asked for, A -> B answers.
+    Players: generator_ab, generator_ba, discriminator_a, discriminator_b.
 
     Args:
         resolution: Height and width of the images of both domains: a multiple of 4, at least 8.
@@ -204,35 +211,29 @@ class CycleGAN(Translator):
     authors = "Zhu, Park, Isola, Efros"
     year = 2017
     arxiv = "1703.10593"
-    presets: ClassVar = {
-        "smoke": {
-            "description": "16x16 grey, 4 channels, one residual block: seconds, for tests",
-            "arguments": {
-                "resolution": 16, "channels": 1, "base_channels": 4, "residual_blocks": 1, "receptive_field": 16,
-                "pool_size": 6, "constant_steps": 20, "decay_steps": 60, "batch_size": 4,
-            },
-        },
-        "laptop": {
-            "description": "32x32 colour, 16 channels, 3 residual blocks: minutes on two CPU cores",
-            "arguments": {
-                "resolution": 32, "channels": 3, "base_channels": 16, "residual_blocks": 3, "receptive_field": 16,
-                "learning_rate": 8e-4, "constant_steps": 1000, "decay_steps": 1000, "batch_size": 4,
-            },
-        },
-        "colab": {
-            "description": "64x64 colour, 32 channels, 6 residual blocks, for a GPU",
-            "arguments": {
-                "resolution": 64, "base_channels": 32, "residual_blocks": 6, "receptive_field": 34,
-                "constant_steps": 10_000, "decay_steps": 10_000, "batch_size": 4,
-            },
-        },
-        "horse2zebra_256": {
-            "description": "the paper's ResNet-9 and 70x70 PatchGANs: 256x256 colour, batch 1", "arguments": {},
-        },
-        "resnet6_128": {
-            "description": "the paper's networks for 128x128: ResNet-6",
-            "arguments": {"resolution": 128, "residual_blocks": 6},
-        },
+    presets: ClassVar[dict[str, Preset]] = {
+        "smoke": Preset(
+            "16x16 grey, 4 channels, one residual block: seconds, for tests",
+            {"resolution": 16, "channels": 1, "base_channels": 4, "residual_blocks": 1,
+             "receptive_field": 16, "pool_size": 6, "constant_steps": 20, "decay_steps": 60,
+             "batch_size": 4},
+        ),
+        "laptop": Preset(
+            "32x32 colour, 16 channels, 3 residual blocks: minutes on two CPU cores",
+            {"resolution": 32, "channels": 3, "base_channels": 16, "residual_blocks": 3,
+             "receptive_field": 16, "learning_rate": 8e-4, "constant_steps": 1000, "decay_steps": 1000,
+             "batch_size": 4},
+        ),
+        "colab": Preset(
+            "64x64 colour, 32 channels, 6 residual blocks, for a GPU",
+            {"resolution": 64, "base_channels": 32, "residual_blocks": 6, "receptive_field": 34,
+             "constant_steps": 10_000, "decay_steps": 10_000, "batch_size": 4},
+        ),
+        "horse2zebra_256": Preset("the paper's ResNet-9 and 70x70 PatchGANs: 256x256 colour, batch 1"),
+        "resnet6_128": Preset(
+            "the paper's networks for 128x128: ResNet-6",
+            {"resolution": 128, "residual_blocks": 6},
+        ),
     }  # fmt: skip
 
     def __init__(
@@ -260,102 +261,90 @@ class CycleGAN(Translator):
         )
         require_not_negative(example="10", cycle_weight=cycle_weight, identity_weight=identity_weight)
         require_positive(example="2e-4", learning_rate=learning_rate)
+        self.adversarial_loss = losses.LeastSquares()
+        self.cycle_weight = cycle_weight
+        self.identity_weight = identity_weight
+        self.schedule_end = constant_steps + decay_steps
+        sizes, shape = (resolution, channels, base_channels), (resolution, resolution, channels)
         with seeded(seed):
-            # `GAN` asks for the players while it is made
-            for name in PLAYERS:
-                arguments = (resolution, channels, base_channels)
-                network = (
-                    generator(*arguments, residual_blocks, name)
-                    if name in GENERATORS
-                    else discriminator(*arguments, receptive_field, name)
-                )
-                setattr(self, name, network)
-            adam = keras.optimizers.Adam(
-                LinearDecay(learning_rate, constant_steps, decay_steps), beta_1=0.5, epsilon=1e-8
-            )
+            networks = {name: generator(*sizes, residual_blocks, name) for name in GENERATORS}
+            networks |= {name: discriminator(*sizes, receptive_field, name) for name in DISCRIMINATORS}
+            rate = LinearDecay(learning_rate, constant_steps, decay_steps)
             super().__init__(
-                self.generator_ab,
-                self.discriminator_b,
-                loss="least_squares",
-                tricks=[ImagePool(pool_size), ImagePool(pool_size)],
-                ema_decay=None,
-                generator_optimizer=adam,
-                discriminator_optimizer=adam,
+                [Player(name, name.partition("_")[0], network) for name, network in networks.items()],
+                dict.fromkeys(("generator", "discriminator"), adam(rate, beta_1=0.5)),
+                source_shape=shape,
+                image_shape=shape,
+                tricks=[ImagePool(pool_size, name) for name in DISCRIMINATORS],
                 batch_size=batch_size,
                 seed=seed,
             )
-        self.cycle_weight = cycle_weight
-        self.identity_weight = identity_weight
-
-    def players(self):
-        """The four networks."""
-        return {name: getattr(self, name) for name in PLAYERS}
-
-    def optimizers(self):
-        """The optimiser of each of the four."""
-        if not self.compiled:
-            raise InputError(f"{type(self).__name__} has no optimisers yet: call compile() first")
-        return {name: getattr(self, f"{name}_optimizer") for name in PLAYERS}
-
-    def make_optimizers(self, generator_optimizer, discriminator_optimizer):
-        """For each network one like that of its kind."""
-        for name in PLAYERS:
-            like = generator_optimizer if name in GENERATORS else discriminator_optimizer
-            optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(like))
-            setattr(self, f"{name}_optimizer", optimizer)
 
     def updates(self):
-        """One network alone; `play` moves all four by the same gradients, at the price of one."""
-        return {
-            name: lambda batch, name=name: self._update(name, batch)
-            for name in ("discriminator_a", "discriminator_b", *GENERATORS)
-        }
-
-    def objectives(self):
-        """Both generators have one objective."""
-        return {
-            "generator_ab": self.generator_loss,
-            "generator_ba": self.generator_loss,
-            "discriminator_a": lambda batch: self.discriminator_loss_of("a", batch),
-            "discriminator_b": lambda batch: self.discriminator_loss_of("b", batch),
-        }
+        """One move of all four networks: translations are made once, and all gradients taken where the networks are."""
+        rows = [Update("generators", GENERATORS, self.generator_loss)]
+        for domain in "ab":
+            loss = functools.partial(self.discriminator_loss_of, domain)
+            rows.append(Update(f"discriminator_{domain}", (f"discriminator_{domain}",), loss))
+        return [Move(tuple(rows), self.translations)]
 
     def play(self, batches):
-        """The gradients of all four networks where they are now, then their updates."""
-        a, b = batches[-1]
-        tapes = [tf.GradientTape() for _ in range(3)]
-        with tapes[0]:
-            fakes = self._fakes(a, b)
-            loss, logs = self._joint_loss({"a": a, "b": b}, fakes)
-        moves = {name: (loss, tapes[0]) for name in GENERATORS}
-        for (domain, real), tape in zip({"a": a, "b": b}.items(), tapes[1:], strict=True):
-            with tape, self.streams.scope(f"discriminator_{domain}"):
-                loss, judged = self._judge(domain, real, fakes[domain])
-            moves[f"discriminator_{domain}"] = (loss, tape)
-            logs.update(judged)
-        self.minimize(moves)
-        loss = logs["discriminator_a_loss"] + logs["discriminator_b_loss"]
-        return {**logs, "discriminator_loss": loss}
+        """The move; what both discriminators minimise is logged as one number too."""
+        logs = super().play(batches)
+        return logs | {"discriminator_loss": logs["discriminator_a_loss"] + logs["discriminator_b_loss"]}
 
-    def generator_loss(self, batch):
+    def last_step(self):
+        """The end of the schedule."""
+        return self.schedule_end
+
+    def paced(self, steps):
+        """Half of them at the full rate and half of decay, as in the paper."""
+        return {"constant_steps": steps // 2, "decay_steps": steps - steps // 2}
+
+    def translations(self, batch: Any) -> dict[str, tf.Tensor]:
+        """Domain -> what the generator into it makes of the other domain's images of `batch`."""
+        a, b = batch
+        return {"a": self.generator_ba(b, training=True), "b": self.generator_ab(a, training=True)}
+
+    def generator_loss(self, batch: Any, fakes: dict[str, tf.Tensor] | None = None) -> tuple[tf.Tensor, Logs]:
         """The objective of both generators on (images of A, images of B), and its logs. Both D stand still.
 
         E (D_B(G_AB(a)) - 1)^2 + E (D_A(G_BA(b)) - 1)^2 + lambda (|G_BA(G_AB(a)) - a| + |G_AB(G_BA(b)) - b|)
         + lambda * identity_weight (|G_AB(b) - b| + |G_BA(a) - a|), distances being means over pixels.
         """
-        a, b = batch
-        return self._joint_loss({"a": a, "b": b}, self._fakes(a, b))
+        real = dict(zip("ab", batch, strict=True))
+        fakes = self.translations(batch) if fakes is None else fakes
+        into = {"a": self.generator_ba, "b": self.generator_ab}
+        cycle = {"a": into["a"](fakes["b"], training=True), "b": into["b"](fakes["a"], training=True)}
+        terms = {}
+        for domain, fake in fakes.items():
+            term, _ = self.generator_term(f"discriminator_{domain}", fake)
+            terms[f"adversarial_loss_{domain}"] = 2.0 * term  # the paper's game has no 1/2 on this side
+            terms[f"cycle_loss_{domain}"] = self.cycle_weight * _distance(cycle[domain], real[domain])
+        if self.identity_weight:
+            weight = self.cycle_weight * self.identity_weight
+            for domain, images in real.items():
+                same = into[domain](images, training=True)
+                terms[f"identity_loss_{domain}"] = weight * _distance(same, images)
+        loss = tf.add_n(list(terms.values()))
+        return loss, {"generator_loss": loss, **terms}
 
-    def discriminator_loss_of(self, domain: str, batch: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    def discriminator_loss_of(
+        self, domain: str, batch: Any, fakes: dict[str, tf.Tensor] | None = None
+    ) -> tuple[tf.Tensor, Logs]:
         """What the discriminator of domain "a" or "b" minimises, and its logs: fakes come from its buffer."""
-        a, b = batch
-        if domain == "a":
-            return self._judge("a", a, self.generator_ba(b, training=True))
-        return self._judge("b", b, self.generator_ab(a, training=True))
-
-    def discriminator_loss(self, batch):
-        """Of domain B."""
-        return self.discriminator_loss_of("b", batch)
+        fakes = self.translations(batch) if fakes is None else fakes
+        player = self.player(f"discriminator_{domain}")
+        pool = next(trick for trick in self.tricks if trick.player == player.name)
+        real_scores, fake_scores = self.judged_pair(
+            player, batch["ab".index(domain)], pool.query(self, fakes[domain])
+        )
+        loss = sum(self.adversarial_loss.discriminator(real_scores, fake_scores))
+        return loss, {
+            f"discriminator_{domain}_loss": loss,
+            f"real_scores_{domain}": tf.reduce_mean(real_scores),
+            f"fake_scores_{domain}": tf.reduce_mean(fake_scores),
+        }
 
     def translate(self, images: np.ndarray, direction: str = "ab", seed: int | None = None) -> np.ndarray:
         """Images of the other domain for `images`.
@@ -380,55 +369,12 @@ class CycleGAN(Translator):
         there, back = self.translate(sources), self.translate(targets, "ba")
         return [sources, there, self.translate(there, "ba"), targets, back, self.translate(back)]
 
-    def _check_batches(self, dataset):
-        checked = super()._check_batches(dataset)
+    def check_batches(self, dataset):
+        """Pairs, in batches of one size."""
+        super().check_batches(dataset)
         sizes = [spec.shape[0] for spec in dataset.element_spec]
         if None in sizes:
             raise InputError("the buffers need batches of one size: use .batch(n, drop_remainder=True)")
-        return checked
-
-    def _fakes(self, a, b):
-        return {"a": self.generator_ba(b, training=True), "b": self.generator_ab(a, training=True)}
-
-    def _joint_loss(self, real, fakes):
-        cycle = {
-            "a": self.generator_ba(fakes["b"], training=True),
-            "b": self.generator_ab(fakes["a"], training=True),
-        }
-        terms = {}
-        for domain, fake in fakes.items():
-            scores = self.frozen(self.players()[f"discriminator_{domain}"])(fake)
-            # the paper's game has no 1/2 on this side
-            terms[f"adversarial_loss_{domain}"] = 2.0 * self.adversarial_loss.generator(scores)
-            terms[f"cycle_loss_{domain}"] = self.cycle_weight * _distance(cycle[domain], real[domain])
-        if self.identity_weight:
-            weight = self.cycle_weight * self.identity_weight
-            terms["identity_loss_a"] = weight * _distance(
-                self.generator_ba(real["a"], training=True), real["a"]
-            )
-            terms["identity_loss_b"] = weight * _distance(
-                self.generator_ab(real["b"], training=True), real["b"]
-            )
-        loss = tf.add_n(list(terms.values()))
-        return loss, {"generator_loss": loss, **terms}
-
-    def _judge(self, domain, real, fake):
-        pool = self.tricks["ab".index(domain)]
-        network = self.players()[f"discriminator_{domain}"]
-        fake = pool.query(self, fake)
-        real_scores, fake_scores = network(real, training=True), network(fake, training=True)
-        real_loss, fake_loss = self.adversarial_loss.discriminator(real_scores, fake_scores)
-        return real_loss + fake_loss, {
-            f"discriminator_{domain}_loss": real_loss + fake_loss,
-            f"real_scores_{domain}": tf.reduce_mean(real_scores),
-            f"fake_scores_{domain}": tf.reduce_mean(fake_scores),
-        }
-
-    def _update(self, name, batch):
-        with tf.GradientTape() as tape:
-            loss, logs = self.objectives()[name](batch)
-        self.minimize({name: (loss, tape)})
-        return logs
 
 
 def _distance(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:

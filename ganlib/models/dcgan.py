@@ -9,20 +9,26 @@ z uniform on [-1, 1]).
 Differs from the paper: no weight decay (the authors' code has 1e-5, the paper none); real and generated images go
 through D in batches of their own, as in the authors' code. Other resolutions take away or add stages of figure 1.
 
-`LectureDCGAN` is the CMU lecture's code (TensorFlow's tutorial), which breaks two of the rules.
+The architecture "lecture" is the CMU lecture's code (TensorFlow's tutorial): leaky ReLU in G and no batch norm in D,
+which breaks two of the rules; Adam 1e-4, batch 256, normal z, and both networks move at once.
 """
 
 from typing import ClassVar
 
 import keras
-import tensorflow as tf
 from keras import layers
 
+from ganlib.adversarial import discriminator_logs
 from ganlib.arguments import require_positive, require_positive_integers
 from ganlib.errors import InputError
-from ganlib.gan import GAN, batch_size_of, discriminator_logs
+from ganlib.gan import GAN
 from ganlib.layers import BatchNormalization, Dropout
+from ganlib.layers.sizes import smallest_size
+from ganlib.optimizers import adam
+from ganlib.presets import Architecture, Preset, made
 from ganlib.randomness import seeded
+from ganlib.replicas import batch_size_of
+from ganlib.updates import Move, Table, Update
 
 
 def generator(
@@ -54,96 +60,9 @@ def discriminator(resolution: int, channels: int, base_channels: int, kernel_siz
     return keras.Model(image, logit, name="discriminator")
 
 
-@keras.saving.register_keras_serializable("ganlib")
-class DCGAN(GAN):
-    """Two convolutional networks, and the rules that let them train.
-
-    Args:
-        resolution: Height and width of the images: 4, 5, 6 or 7 times a power of two, at least 8.
-        channels: 1 for grey, 3 for colour.
-        latent_dim: Dimension of z.
-        base_channels: Channels of the stage next to the image; each stage further has twice as many.
-        kernel_size: Of all convolutions; the paper's is 5. An even one treats all pixels of a stride of 2 alike.
-        latent_distribution: "uniform" on [-1, 1], as in the paper, or "normal".
-        learning_rate: Of both players' Adam.
-        ema_decay: Of the averaged generator; None, as in the paper, for none.
-        batch_size: Real images a step.
-        seed: Seed of the run.
-    """
-
-    title = "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks"
-    authors = "Radford, Metz, Chintala"
-    year = 2016
-    arxiv = "1511.06434"
-    presets: ClassVar = {
-        "smoke": {
-            "description": "8x8 grey, 4 channels: seconds, for tests",
-            "arguments": {
-                "resolution": 8, "channels": 1, "latent_dim": 8, "base_channels": 4, "kernel_size": 4, "batch_size": 8,
-                "ema_decay": 0.9,
-            },
-        },
-        "laptop": {
-            "description": "32x32 grey in minutes on two CPU cores",
-            "arguments": {
-                "resolution": 32, "channels": 1, "latent_dim": 64, "base_channels": 32, "kernel_size": 4,
-                "batch_size": 64, "ema_decay": 0.995, "latent_distribution": "normal",
-            },
-        },
-        "fashion_32_zoo": {
-            "description": "laptop, trained: 600,000 images of Fashion-MNIST",
-            "arguments": {
-                "resolution": 32, "channels": 1, "latent_dim": 64, "base_channels": 32, "kernel_size": 4,
-                "learning_rate": 4e-4, "batch_size": 64, "ema_decay": 0.999, "latent_distribution": "normal",
-            },
-            "weights": "dcgan_fashion_32.weights.h5",
-        },
-        "colab": {
-            "description": "32x32 colour, 64 to 256 channels, for a GPU",
-            "arguments": {
-                "resolution": 32, "channels": 3, "base_channels": 64, "kernel_size": 4, "ema_decay": 0.999,
-            },
-        },
-        "lsun_64": {"description": "the paper's figure 1: 64x64 colour, 128 to 1024 channels", "arguments": {}},
-    }  # fmt: skip
-
-    def __init__(
-        self,
-        resolution: int = 64,
-        channels: int = 3,
-        latent_dim: int = 100,
-        base_channels: int = 128,
-        kernel_size: int = 5,
-        latent_distribution: str = "uniform",
-        learning_rate: float = 2e-4,
-        ema_decay: float | None = None,
-        batch_size: int = 128,
-        seed: int = 0,
-    ):
-        require_positive_integers(
-            resolution=resolution,
-            channels=channels,
-            latent_dim=latent_dim,
-            base_channels=base_channels,
-            kernel_size=kernel_size,
-        )
-        require_positive(example="2e-4", learning_rate=learning_rate)
-        with seeded(seed):
-            super().__init__(
-                generator(resolution, channels, latent_dim, base_channels, kernel_size),
-                discriminator(resolution, channels, base_channels, kernel_size),
-                loss="non_saturating",
-                ema_decay=ema_decay,
-                generator_optimizer=keras.optimizers.Adam(learning_rate, beta_1=0.5, epsilon=1e-8),
-                discriminator_optimizer=keras.optimizers.Adam(learning_rate, beta_1=0.5, epsilon=1e-8),
-                batch_size=batch_size,
-                latent_distribution=latent_distribution,
-                seed=seed,
-            )
-
-
-def lecture_generator(latent_dim: int) -> keras.Model:
+def lecture_generator(resolution: int, channels: int, latent_dim: int) -> keras.Model:
     """Z (batch, latent_dim) -> image (batch, 28, 28, 1): the lecture's `dcgan_generator.py`; leaky ReLU, slope 0.3."""
+    _require_lectures(resolution, channels)
     z = keras.Input((latent_dim,), name="latents")
     x = layers.Dense(7 * 7 * 256, use_bias=False)(z)
     x = layers.LeakyReLU(0.3)(BatchNormalization(momentum=0.99, epsilon=1e-3)(x))
@@ -156,9 +75,10 @@ def lecture_generator(latent_dim: int) -> keras.Model:
     return keras.Model(z, x, name="generator")
 
 
-def lecture_discriminator() -> keras.Model:
+def lecture_discriminator(resolution: int, channels: int) -> keras.Model:
     """Image (batch, 28, 28, 1) -> logit (batch, 1): the lecture's `dcgan_discriminator.py`; dropout, no batch norm."""
-    image = keras.Input((28, 28, 1), name="image")
+    _require_lectures(resolution, channels)
+    image = keras.Input((resolution, resolution, channels), name="image")
     x = layers.Conv2D(64, 5, strides=2, padding="same")(image)
     x = Dropout(0.3)(layers.LeakyReLU(0.3)(x))
     x = layers.Conv2D(128, 5, strides=2, padding="same")(x)
@@ -166,61 +86,154 @@ def lecture_discriminator() -> keras.Model:
     return keras.Model(image, layers.Dense(1)(layers.Flatten()(x)), name="discriminator")
 
 
+def play_at_once(gan: GAN) -> Table:
+    """Both gradients on one batch of samples and before either network moves, as the tutorial takes them."""
+
+    def forward(batch):
+        real, _ = gan.split_batch(batch)
+        return gan.judged_pair(gan.player("discriminator"), real, gan.generate(batch_size_of(real)))
+
+    def generator_loss(batch, logits):
+        loss = gan.adversarial_loss.generator(logits[1])
+        return loss, {"generator_loss": loss}
+
+    def discriminator_loss(batch, logits):
+        terms = gan.adversarial_loss.discriminator(*logits)
+        return sum(terms), discriminator_logs(*terms, *logits)
+
+    rows = (
+        Update("generator", ("generator",), generator_loss),
+        Update("discriminator", ("discriminator",), discriminator_loss),
+    )
+    return [Move(rows, forward)]
+
+
+ARCHITECTURES = {
+    "dcgan": Architecture(
+        lambda resolution, channels, latent_dim, base_channels, kernel_size: (
+            made(generator, resolution, channels, latent_dim, base_channels, kernel_size),
+            discriminator(resolution, channels, base_channels, kernel_size),
+        ),
+        {
+            "resolution": 64,
+            "channels": 3,
+            "latent_distribution": "uniform",
+            "learning_rate": 2e-4,
+            "batch_size": 128,
+        },
+        recipe={"beta_1": 0.5, "epsilon": 1e-8},
+    ),
+    "lecture": Architecture(
+        lambda resolution, channels, latent_dim, **_: (
+            made(lecture_generator, resolution, channels, latent_dim),
+            lecture_discriminator(resolution, channels),
+        ),
+        {
+            "resolution": 28,
+            "channels": 1,
+            "latent_distribution": "normal",
+            "learning_rate": 1e-4,
+            "batch_size": 256,
+        },
+        recipe={"beta_1": 0.9, "epsilon": 1e-7},
+        table=play_at_once,
+    ),
+}
+
+
 @keras.saving.register_keras_serializable("ganlib")
-class LectureDCGAN(DCGAN):
-    """The lecture's pair: leaky ReLU in G and no batch norm in D; Adam 1e-4, batch 256, normal z, no average.
+class DCGAN(GAN):
+    """Two convolutional networks, and the rules that let them train.
 
     Args:
+        architecture: "dcgan", or "lecture", whose sizes are fixed. What is None below is the architecture's.
+        resolution: Height and width of the images: 4, 5, 6 or 7 times a power of two, at least 8; the paper's is 64.
+        channels: 1 for grey, 3 for colour.
         latent_dim: Dimension of z.
-        learning_rate: Of both players' Adam.
-        batch_size: Real images a step.
+        base_channels: Channels of the stage next to the image; each stage further has twice as many.
+        kernel_size: Of all convolutions; the paper's is 5. An even one treats all pixels of a stride of 2 alike.
+        latent_distribution: "uniform" on [-1, 1], as in the paper, or "normal", as in the lecture.
+        learning_rate: Of both players' Adam: 2e-4 in the paper, 1e-4 in the lecture.
+        ema_decay: Of the averaged generator; None, as in the paper, for none.
+        batch_size: Real images a step: 128 in the paper, 256 in the lecture.
         seed: Seed of the run.
     """
 
+    title = "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks"
+    authors = "Radford, Metz, Chintala"
+    year = 2016
+    arxiv = "1511.06434"
+    presets: ClassVar[dict[str, Preset]] = {
+        "smoke": Preset(
+            "8x8 grey, 4 channels: seconds, for tests",
+            {"resolution": 8, "channels": 1, "latent_dim": 8, "base_channels": 4, "kernel_size": 4,
+             "batch_size": 8, "ema_decay": 0.9},
+        ),
+        "laptop": Preset(
+            "32x32 grey in minutes on two CPU cores",
+            {"resolution": 32, "channels": 1, "latent_dim": 64, "base_channels": 32, "kernel_size": 4,
+             "batch_size": 64, "ema_decay": 0.995, "latent_distribution": "normal"},
+        ),
+        "fashion_32_zoo": Preset(
+            "laptop, trained: 600,000 images of Fashion-MNIST",
+            {"resolution": 32, "channels": 1, "latent_dim": 64, "base_channels": 32, "kernel_size": 4,
+             "learning_rate": 4e-4, "batch_size": 64, "ema_decay": 0.999, "latent_distribution": "normal"},
+            weights="dcgan_fashion_32.weights.h5",
+        ),
+        "colab": Preset(
+            "32x32 colour, 64 to 256 channels, for a GPU",
+            {"resolution": 32, "channels": 3, "base_channels": 64, "kernel_size": 4, "ema_decay": 0.999},
+        ),
+        "lsun_64": Preset("the paper's figure 1: 64x64 colour, 128 to 1024 channels"),
+        "cmu_28": Preset(
+            "the CMU lecture's 28x28 pair (TensorFlow's tutorial), batch 256",
+            architecture="lecture",
+        ),
+    }  # fmt: skip
+
     def __init__(
-        self, latent_dim: int = 100, learning_rate: float = 1e-4, batch_size: int = 256, seed: int = 0
+        self,
+        architecture: str = "dcgan",
+        resolution: int | None = None,
+        channels: int | None = None,
+        latent_dim: int = 100,
+        base_channels: int = 128,
+        kernel_size: int = 5,
+        latent_distribution: str | None = None,
+        learning_rate: float | None = None,
+        ema_decay: float | None = None,
+        batch_size: int | None = None,
+        seed: int = 0,
     ):
-        require_positive_integers(latent_dim=latent_dim)
+        entry, given = self.settled(
+            ARCHITECTURES,
+            architecture,
+            latent_distribution=latent_distribution,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            resolution=resolution,
+            channels=channels,
+        )
+        sizes = {name: given[name] for name in ("resolution", "channels")}
+        sizes |= {"latent_dim": latent_dim, "base_channels": base_channels, "kernel_size": kernel_size}
+        require_positive_integers(**sizes)
+        require_positive(example="2e-4", learning_rate=given["learning_rate"])
         with seeded(seed):
-            GAN.__init__(
-                self,
-                lecture_generator(latent_dim),
-                lecture_discriminator(),
+            super().__init__(
+                *entry.networks(**sizes),
                 loss="non_saturating",
-                ema_decay=None,
-                generator_optimizer=keras.optimizers.Adam(learning_rate),
-                discriminator_optimizer=keras.optimizers.Adam(learning_rate),
-                batch_size=batch_size,
+                ema_decay=ema_decay,
+                generator_optimizer=adam(given["learning_rate"], **entry.recipe),
+                discriminator_optimizer=adam(given["learning_rate"], **entry.recipe),
+                batch_size=given["batch_size"],
+                latent_distribution=given["latent_distribution"],
                 seed=seed,
             )
 
-    def play(self, batches):
-        """Both gradients on one batch of samples and before either network moves, as the tutorial takes them."""
-        real, _ = self.split_batch(batches[0])
-        with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
-            fake = self.generate(batch_size_of(real))
-            with self.streams.scope("real"):
-                real_logits = self.discriminator(real, training=True)
-            with self.streams.scope("fake"):
-                fake_logits = self.discriminator(fake, training=True)
-            generator_loss = self.adversarial_loss.generator(fake_logits)
-            real_loss, fake_loss = self.adversarial_loss.discriminator(real_logits, fake_logits)
-            discriminator_loss = real_loss + fake_loss
-        self.minimize(
-            {
-                "generator": (generator_loss, generator_tape),
-                "discriminator": (discriminator_loss, discriminator_tape),
-            }
-        )
-        logs = discriminator_logs(real_loss, fake_loss, real_logits, fake_logits)
-        return {**logs, "generator_loss": generator_loss}
-
-
-DCGAN.presets["cmu_28"] = {
-    "description": "the CMU lecture's 28x28 pair (TensorFlow's tutorial), batch 256",
-    "class": LectureDCGAN,
-    "arguments": {},
-}
+    def updates(self):
+        """Algorithm 1, or the architecture's own table."""
+        table = self.architecture.table
+        return super().updates() if table is None else table(self)
 
 
 def up(channels: int, kernel_size: int) -> layers.Layer:
@@ -244,20 +257,11 @@ def batch_norm() -> layers.Layer:
     )
 
 
-def smallest_size(resolution: int) -> tuple[int, int]:
-    """The resolution that G starts from, and the number of doublings from there: 64 -> (4, 4), 28 -> (7, 2).
-
-    Raises:
-        InputError: `resolution` is not 4, 5, 6 or 7 times a power of two, or below 8.
-    """
-    size, stages = resolution, 0
-    while size >= 8 and size % 2 == 0:
-        size, stages = size // 2, stages + 1
-    if not 4 <= size < 8 or stages == 0:
+def _require_lectures(resolution: int, channels: int) -> None:
+    if (resolution, channels) != (28, 1):
         raise InputError(
-            f"resolution={resolution} is not 4, 5, 6 or 7 times a power of two: use 28, 32, 64 or 128"
+            f"the lecture's networks make grey images of 28x28: not resolution={resolution}, channels={channels}"
         )
-    return size, stages
 
 
 def _normal() -> keras.initializers.Initializer:

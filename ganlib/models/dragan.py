@@ -17,7 +17,9 @@ import keras
 from ganlib.arguments import require_positive, require_positive_integers
 from ganlib.gan import GAN
 from ganlib.models import dcgan
+from ganlib.optimizers import adam
 from ganlib.penalties import DRAGANPenalty
+from ganlib.presets import Preset, made
 from ganlib.randomness import seeded
 
 
@@ -43,25 +45,22 @@ class DRAGAN(GAN):
     authors = "Kodali, Abernethy, Hays, Kira"
     year = 2017
     arxiv = "1705.07215"
-    presets: ClassVar = {
-        "smoke": {
-            "description": "8x8 grey, 4 channels: seconds, for tests",
-            "arguments": {
-                "resolution": 8, "channels": 1, "latent_dim": 8, "base_channels": 4, "batch_size": 8, "ema_decay": 0.9,
-            },
-        },
-        "laptop": {
-            "description": "32x32 grey, DCGAN's laptop networks; learning rate 2e-4, twice the paper's",
-            "arguments": {
-                "resolution": 32, "channels": 1, "latent_dim": 64, "base_channels": 32, "batch_size": 64,
-                "ema_decay": 0.995, "latent_distribution": "normal", "learning_rate": 2e-4,
-            },
-        },
-        "colab": {
-            "description": "32x32 colour, 64 to 256 channels, for a GPU",
-            "arguments": {"ema_decay": 0.999},
-        },
-        "cifar10_32": {"description": "the paper's game on CIFAR-10: 32x32 colour", "arguments": {}},
+    presets: ClassVar[dict[str, Preset]] = {
+        "smoke": Preset(
+            "8x8 grey, 4 channels: seconds, for tests",
+            {"resolution": 8, "channels": 1, "latent_dim": 8, "base_channels": 4, "batch_size": 8,
+             "ema_decay": 0.9},
+        ),
+        "laptop": Preset(
+            "32x32 grey, DCGAN's laptop networks; learning rate 2e-4, twice the paper's",
+            {"resolution": 32, "channels": 1, "latent_dim": 64, "base_channels": 32, "batch_size": 64,
+             "ema_decay": 0.995, "latent_distribution": "normal", "learning_rate": 2e-4},
+        ),
+        "colab": Preset(
+            "32x32 colour, 64 to 256 channels, for a GPU",
+            {"ema_decay": 0.999},
+        ),
+        "cifar10_32": Preset("the paper's game on CIFAR-10: 32x32 colour"),
     }  # fmt: skip
 
     def __init__(
@@ -88,18 +87,14 @@ class DRAGAN(GAN):
         require_positive(example="1e-4", learning_rate=learning_rate)
         with seeded(seed):
             super().__init__(
-                dcgan.generator(resolution, channels, latent_dim, base_channels, kernel_size),
+                made(dcgan.generator, resolution, channels, latent_dim, base_channels, kernel_size),
                 dcgan.discriminator(resolution, channels, base_channels, kernel_size),
                 loss="non_saturating",
                 penalties=[DRAGANPenalty(penalty_weight)],
                 ema_decay=ema_decay,
-                generator_optimizer=_adam(learning_rate),
-                discriminator_optimizer=_adam(learning_rate),
+                generator_optimizer=adam(learning_rate, beta_1=0.5, beta_2=0.9),
+                discriminator_optimizer=adam(learning_rate, beta_1=0.5, beta_2=0.9),
                 batch_size=batch_size,
                 latent_distribution=latent_distribution,
                 seed=seed,
             )
-
-
-def _adam(learning_rate: float) -> keras.optimizers.Optimizer:
-    return keras.optimizers.Adam(learning_rate, beta_1=0.5, beta_2=0.9, epsilon=1e-8)

@@ -19,6 +19,8 @@ from ganlib.arguments import require_positive, require_positive_integers
 from ganlib.errors import InputError
 from ganlib.gan import GAN
 from ganlib.models import dcgan
+from ganlib.optimizers import adam
+from ganlib.presets import Architecture, Preset, made
 from ganlib.randomness import seeded
 
 
@@ -64,12 +66,30 @@ def discriminator(resolution: int, channels: int, base_channels: int) -> keras.M
     return keras.Model(image, score, name="discriminator")
 
 
+ARCHITECTURES = {
+    "dcgan": Architecture(
+        lambda resolution, channels, latent_dim, base_channels: (
+            made(dcgan.generator, resolution, channels, latent_dim, base_channels, 4),
+            dcgan.discriminator(resolution, channels, base_channels, 4),
+        )
+    ),
+    "scene": Architecture(
+        lambda resolution, channels, latent_dim, base_channels: (
+            made(generator, resolution, channels, latent_dim, base_channels),
+            discriminator(resolution, channels, base_channels),
+        )
+    ),
+}
+
+
 @keras.saving.register_keras_serializable("ganlib")
 class LSGAN(GAN):
     """The DCGAN pair, or any other, that plays for squared distances.
 
     Args:
-        resolution: Height and width of the images: 4, 5, 6 or 7 times a power of two, at least 8.
+        architecture: "dcgan", or "scene" for the networks of figure 3.
+        resolution: Height and width of the images: 4, 5, 6 or 7 times a power of two, at least 8; for "scene" a
+            multiple of 16.
         channels: 1 for grey, 3 for colour.
         latent_dim: Dimension of z.
         base_channels: Channels of the stage next to the image.
@@ -84,28 +104,27 @@ class LSGAN(GAN):
     authors = "Mao, Li, Xie, Lau, Wang, Smolley"
     year = 2017
     arxiv = "1611.04076"
-    presets: ClassVar = {
-        "smoke": {
-            "description": "8x8 grey, 4 channels: seconds, for tests",
-            "arguments": {
-                "resolution": 8, "channels": 1, "latent_dim": 8, "base_channels": 4, "batch_size": 8, "ema_decay": 0.9,
-            },
-        },
-        "laptop": {
-            "description": "32x32 grey, DCGAN's laptop networks; learning rate 2e-4, a fifth of the paper's",
-            "arguments": {
-                "resolution": 32, "channels": 1, "latent_dim": 64, "base_channels": 32, "ema_decay": 0.995,
-                "latent_distribution": "normal", "learning_rate": 2e-4,
-            },
-        },
-        "colab": {
-            "description": "32x32 colour, DCGAN's networks, 64 to 256 channels",
-            "arguments": {"resolution": 32, "latent_dim": 100, "ema_decay": 0.999, "learning_rate": 2e-4},
-        },
+    presets: ClassVar[dict[str, Preset]] = {
+        "smoke": Preset(
+            "8x8 grey, 4 channels: seconds, for tests",
+            {"resolution": 8, "channels": 1, "latent_dim": 8, "base_channels": 4, "batch_size": 8,
+             "ema_decay": 0.9},
+        ),
+        "laptop": Preset(
+            "32x32 grey, DCGAN's laptop networks; learning rate 2e-4, a fifth of the paper's",
+            {"resolution": 32, "channels": 1, "latent_dim": 64, "base_channels": 32, "ema_decay": 0.995,
+             "latent_distribution": "normal", "learning_rate": 2e-4},
+        ),
+        "colab": Preset(
+            "32x32 colour, DCGAN's networks, 64 to 256 channels",
+            {"resolution": 32, "latent_dim": 100, "ema_decay": 0.999, "learning_rate": 2e-4},
+        ),
+        "lsun_112": Preset("the paper's figure 3: 112x112 colour", {"resolution": 112}, "scene"),
     }  # fmt: skip
 
     def __init__(
         self,
+        architecture: str = "dcgan",
         resolution: int = 64,
         channels: int = 3,
         latent_dim: int = 1024,
@@ -120,45 +139,18 @@ class LSGAN(GAN):
             resolution=resolution, channels=channels, latent_dim=latent_dim, base_channels=base_channels
         )
         require_positive(example="1e-3", learning_rate=learning_rate)
+        entry, _ = self.settled(ARCHITECTURES, architecture)
         with seeded(seed):
             super().__init__(
-                *self.make_networks(resolution, channels, latent_dim, base_channels),
+                *entry.networks(resolution, channels, latent_dim, base_channels),
                 loss="least_squares",
                 ema_decay=ema_decay,
-                generator_optimizer=keras.optimizers.Adam(learning_rate, beta_1=0.5, epsilon=1e-8),
-                discriminator_optimizer=keras.optimizers.Adam(learning_rate, beta_1=0.5, epsilon=1e-8),
+                generator_optimizer=adam(learning_rate, beta_1=0.5),
+                discriminator_optimizer=adam(learning_rate, beta_1=0.5),
                 batch_size=batch_size,
                 latent_distribution=latent_distribution,
                 seed=seed,
             )
-
-    @staticmethod
-    def make_networks(resolution, channels, latent_dim, base_channels) -> tuple[keras.Model, keras.Model]:
-        """G and D."""
-        return (
-            dcgan.generator(resolution, channels, latent_dim, base_channels, 4),
-            dcgan.discriminator(resolution, channels, base_channels, 4),
-        )
-
-
-@keras.saving.register_keras_serializable("ganlib")
-class SceneLSGAN(LSGAN):
-    """The networks of figure 3; arguments as `LSGAN`'s, the resolution a multiple of 16."""
-
-    @staticmethod
-    def make_networks(resolution, channels, latent_dim, base_channels):
-        """G and D of figure 3."""
-        return (
-            generator(resolution, channels, latent_dim, base_channels),
-            discriminator(resolution, channels, base_channels),
-        )
-
-
-LSGAN.presets["lsun_112"] = {
-    "description": "the paper's figure 3: 112x112 colour",
-    "class": SceneLSGAN,
-    "arguments": {"resolution": 112},
-}
 
 
 def _normal() -> keras.initializers.Initializer:

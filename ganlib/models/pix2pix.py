@@ -9,16 +9,18 @@ batch 1.
 
 Normalisation is the paper's batch norm "using the statistics of the test batch" at its batch of 1: each image by
 itself, with a scale and an offset a channel, in training and in translation. Written so it is the same at any batch.
-`BatchNormPix2Pix` has batch norm proper, with running averages when translating, for larger batches.
+Architecture "batch_norm" has batch norm proper, with running averages when translating, for larger batches;
+"unconditional" a D that sees targets alone and cannot tell whether one is of its source: rows "GAN" of table 1.
 
 Differs from the authors' code: D's step and G's draw noise of their own; the bottleneck is not normalised (as in their
 PyTorch code; batch norm there turned a batch of 1 into zeros in their first code); dropout as in the paper and in their
 first code, from the innermost block on (their PyTorch code begins one block later). Learning rates do not decay.
 
 The preset `laptop` has batches of 16 and four times the paper's rate: of 2, 4 and 8e-4 it has the lowest
-FID(fashion-cnn) after 600 steps, 34.7, 15.6 and 9.5. `BatchNormPix2Pix` is as good there: 34.7, 17.1 and 8.9.
+FID(fashion-cnn) after 600 steps, 34.7, 15.6 and 9.5. "batch_norm" is as good there: 34.7, 17.1 and 8.9.
 """
 
+import functools
 from typing import ClassVar
 
 import keras
@@ -27,14 +29,18 @@ import tensorflow as tf
 from keras import layers
 
 from ganlib import losses
+from ganlib.adversarial import Adversarial
 from ganlib.arguments import require_not_negative, require_positive, require_positive_integers, require_share
+from ganlib.engine import Average
 from ganlib.errors import InputError
-from ganlib.gan import batch_size_of
 from ganlib.layers import BatchNormalization, InstanceNormalization
 from ganlib.layers.patchgan import patch_logits
 from ganlib.layers.unet import Normalization, unet
+from ganlib.optimizers import adam
+from ganlib.presets import Architecture, Preset, made
 from ganlib.randomness import seeded
 from ganlib.translation import Translator
+from ganlib.updates import Player, Update
 
 
 def generator(
@@ -83,14 +89,63 @@ class HalvedNonSaturating(losses.NonSaturating):
         return 0.5 * real, 0.5 * fake
 
 
+def unconditional_discriminator(
+    resolution: int, channels: int, base_channels: int, receptive_field: int, normalization: Normalization
+) -> keras.Model:
+    """Target (batch, resolution, resolution, channels) -> logits (batch, h, w, 1): D of the rows "GAN" of table 1."""
+    target = keras.Input((resolution, resolution, channels), name="target")
+    logits = patch_logits(target, base_channels, receptive_field, normalization)
+    return keras.Model(target, logits, name="discriminator")
+
+
+def of_each_image() -> layers.Layer:
+    """What follows a convolution: batch norm of a batch of 1; scales start at normal(1, 0.02)."""
+    return InstanceNormalization(affine=True, gamma_initializer=keras.initializers.RandomNormal(1.0, 0.02))
+
+
+def of_the_batch() -> layers.Layer:
+    """Batch norm proper: statistics of the batch in training, their running averages in translation."""
+    return BatchNormalization(
+        momentum=0.9, epsilon=1e-5, gamma_initializer=keras.initializers.RandomNormal(1.0, 0.02)
+    )
+
+
+def _networks(
+    normalization,
+    conditional,
+    resolution,
+    source_channels,
+    channels,
+    base_channels,
+    depth,
+    receptive_field,
+    dropout,
+):
+    judging = (channels, base_channels, receptive_field, normalization)
+    return (
+        made(generator, resolution, source_channels, channels, base_channels, depth, dropout, normalization),
+        discriminator(resolution, source_channels, *judging)
+        if conditional
+        else unconditional_discriminator(resolution, *judging),
+    )
+
+
+ARCHITECTURES = {
+    "instance_norm": Architecture(functools.partial(_networks, of_each_image, True)),
+    "batch_norm": Architecture(functools.partial(_networks, of_the_batch, True)),
+    "unconditional": Architecture(functools.partial(_networks, of_each_image, False)),
+}
+
+
 @keras.saving.register_keras_serializable("ganlib")
-class Pix2Pix(Translator):
+class Pix2Pix(Adversarial, Translator):
     """Learns from pairs (source, target) to make the target of a source, and what a good target is.
 
     `batch` of the data: (source, target), row by row; the engine's labels are the sources. The terms of eq. 4 are
     chosen by their weights: `l1_weight=0` is the conditional game alone, `adversarial_weight=0` L1 alone.
 
     Args:
+        architecture: "instance_norm", "batch_norm" or "unconditional".
         resolution: Height and width of both images; a multiple of 2^depth.
         source_channels: Of the source: 1 for grey, 3 for colour.
         channels: Of the target.
@@ -110,50 +165,37 @@ class Pix2Pix(Translator):
     authors = "Isola, Zhu, Zhou, Efros"
     year = 2017
     arxiv = "1611.07004"
-    presets: ClassVar = {
-        "smoke": {
-            "description": "8x8 grey, 4 channels: seconds, for tests",
-            "arguments": {
-                "resolution": 8, "source_channels": 1, "channels": 1, "base_channels": 4, "receptive_field": 16,
-                "batch_size": 4, "ema_decay": 0.9,
-            },
-        },
-        "laptop": {
-            "description": "32x32 grey edges -> clothes in minutes on two CPU cores",
-            "arguments": {
-                "resolution": 32, "source_channels": 1, "channels": 1, "base_channels": 16, "receptive_field": 16,
-                "batch_size": 16, "learning_rate": 8e-4,
-            },
-        },
-        "fashion_32_zoo": {
-            "description": "laptop with 14 channels, trained: 200,000 pairs of edges and clothes",
-            "arguments": {
-                "resolution": 32, "source_channels": 1, "channels": 1, "base_channels": 14, "receptive_field": 16,
-                "batch_size": 16, "learning_rate": 4e-4,
-            },
-            "weights": "pix2pix_fashion_32.weights.h5",
-        },
-        "colab": {
-            "description": "64x64 colour, 64 to 512 channels, for a GPU",
-            "arguments": {"resolution": 64, "receptive_field": 34, "batch_size": 4},
-        },
-        "facades_256": {
-            "description": "the paper's U-Net 256 and 70x70 PatchGAN: 256x256 colour, batch 1", "arguments": {},
-        },
-        "unet_128": {
-            "description": "the same at 128x128, with one halving less", "arguments": {"resolution": 128},
-        },
+    presets: ClassVar[dict[str, Preset]] = {
+        "smoke": Preset(
+            "8x8 grey, 4 channels: seconds, for tests",
+            {"resolution": 8, "source_channels": 1, "channels": 1, "base_channels": 4,
+             "receptive_field": 16, "batch_size": 4, "ema_decay": 0.9},
+        ),
+        "laptop": Preset(
+            "32x32 grey edges -> clothes in minutes on two CPU cores",
+            {"resolution": 32, "source_channels": 1, "channels": 1, "base_channels": 16,
+             "receptive_field": 16, "batch_size": 16, "learning_rate": 8e-4},
+        ),
+        "fashion_32_zoo": Preset(
+            "laptop with 14 channels, trained: 200,000 pairs of edges and clothes",
+            {"resolution": 32, "source_channels": 1, "channels": 1, "base_channels": 14,
+             "receptive_field": 16, "batch_size": 16, "learning_rate": 4e-4},
+            weights="pix2pix_fashion_32.weights.h5",
+        ),
+        "colab": Preset(
+            "64x64 colour, 64 to 512 channels, for a GPU",
+            {"resolution": 64, "receptive_field": 34, "batch_size": 4},
+        ),
+        "facades_256": Preset("the paper's U-Net 256 and 70x70 PatchGAN: 256x256 colour, batch 1"),
+        "unet_128": Preset(
+            "the same at 128x128, with one halving less",
+            {"resolution": 128},
+        ),
     }  # fmt: skip
-
-    @staticmethod
-    def normalization() -> layers.Layer:
-        """What follows a convolution: batch norm of a batch of 1; scales start at normal(1, 0.02)."""
-        return InstanceNormalization(
-            affine=True, gamma_initializer=keras.initializers.RandomNormal(1.0, 0.02)
-        )
 
     def __init__(
         self,
+        architecture: str = "instance_norm",
         resolution: int = 256,
         source_channels: int = 3,
         channels: int = 3,
@@ -184,25 +226,28 @@ class Pix2Pix(Translator):
                 raise InputError(
                     f"resolution={resolution} is not a power of two from 4 on: use one, or say depth="
                 )
+        entry, _ = self.settled(ARCHITECTURES, architecture)
+        self.adversarial_loss = HalvedNonSaturating()
         with seeded(seed):
+            self.generator, judge = entry.networks(
+                resolution, source_channels, channels, base_channels, depth, receptive_field, dropout
+            )
             super().__init__(
-                generator(
-                    resolution, source_channels, channels, base_channels, depth, dropout, self.normalization
-                ),
-                self.make_discriminator(
-                    resolution, source_channels, channels, base_channels, receptive_field, self.normalization
-                ),
-                loss=HalvedNonSaturating(),
+                [
+                    Player("generator", "generator", self.generator),
+                    Player("discriminator", "discriminator", judge),
+                ],
+                dict.fromkeys(("generator", "discriminator"), adam(learning_rate, beta_1=0.5)),
+                source_shape=(resolution, resolution, source_channels),
+                image_shape=(resolution, resolution, channels),
                 ema_decay=ema_decay,
-                generator_optimizer=keras.optimizers.Adam(learning_rate, beta_1=0.5, epsilon=1e-8),
-                discriminator_optimizer=keras.optimizers.Adam(learning_rate, beta_1=0.5, epsilon=1e-8),
                 batch_size=batch_size,
                 seed=seed,
             )
+        if ema_decay is None:
+            self.ema_generator = self.generator
         self.l1_weight = l1_weight
         self.adversarial_weight = adversarial_weight
-
-    make_discriminator = staticmethod(discriminator)
 
     def translate(self, images: np.ndarray, seed: int | None = None) -> np.ndarray:
         """Targets of the sources `images`, by the averaged generator, if there is one.
@@ -226,50 +271,41 @@ class Pix2Pix(Translator):
         return target, source
 
     def conditioned(self, inputs, labels):
-        """[target, source], as D takes them."""
-        return [inputs, labels]
+        """[target, source], as D takes them; the target alone, where D is not told the source."""
+        return [inputs, labels] if len(self.discriminator.inputs) == 2 else inputs
 
-    def generate(self, n, generator=None, labels=None):
-        """Targets of the sources `labels`, by G in training mode or by `generator`, with the noise of this pass."""
+    def shown_to(self, player, images, condition):
+        """Targets and their sources."""
+        return self.conditioned(images, condition)
+
+    def updates(self):
+        """D's update, then G's, on one batch."""
+        return [
+            Update("discriminator/{i}", ("discriminator",), self.discriminator_loss),
+            Update("generator", ("generator",), self.generator_loss),
+        ]
+
+    def averaged(self):
+        """G's."""
+        return {"ema_generator": Average(self.generator)}
+
+    def generate(self, source, generator=None):
+        """Targets of sources, by G in training mode or by `generator`, with the noise of this pass."""
         with self.streams.scope("generate"):
-            return self.generator(labels, training=True) if generator is None else generator(labels)
+            return self.generator(source, training=True) if generator is None else generator(source)
+
+    def discriminator_loss(self, batch):
+        """Half of the game on the pairs of `batch` and on sources with G's targets, and its logs. G stands still."""
+        target, source = self.split_batch(batch)
+        fake = tf.stop_gradient(self.generate(source, self.frozen(self.generator)))
+        terms = self.discriminator_terms("discriminator", target, fake, source)
+        return terms.loss, terms.logs
 
     def generator_loss(self, batch):
-        """Eq. 4: the game on the sources of `batch`, and the distance from their targets."""
+        """Eq. 4: the game on the sources of `batch`, and the distance from their targets. D stands still."""
         target, source = self.split_batch(batch)
-        fake = self.generate(batch_size_of(target), labels=source)
-        logits = self.frozen(self.discriminator)(self.conditioned(self.judged(fake), source))
-        adversarial = self.adversarial_loss.generator(logits)
+        fake = self.generate(source)
+        adversarial, _ = self.generator_term("discriminator", fake, source, target)
         l1 = tf.reduce_mean(tf.abs(target - fake))
         loss = self.adversarial_weight * adversarial + self.l1_weight * l1
         return loss, {"generator_loss": loss, "adversarial_loss": adversarial, "l1": l1}
-
-
-@keras.saving.register_keras_serializable("ganlib")
-class BatchNormPix2Pix(Pix2Pix):
-    """With statistics of the whole batch in training and their running averages in translation. As `Pix2Pix` else."""
-
-    @staticmethod
-    def normalization():
-        """Batch norm."""
-        return BatchNormalization(
-            momentum=0.9, epsilon=1e-5, gamma_initializer=keras.initializers.RandomNormal(1.0, 0.02)
-        )
-
-
-@keras.saving.register_keras_serializable("ganlib")
-class UnconditionalPix2Pix(Pix2Pix):
-    """D sees targets alone and cannot tell whether one is of its source: rows "GAN" of table 1. As `Pix2Pix` else."""
-
-    @staticmethod
-    def make_discriminator(
-        resolution, source_channels, channels, base_channels, receptive_field, normalization
-    ):
-        """Target (batch, resolution, resolution, channels) -> logits (batch, h, w, 1)."""
-        target = keras.Input((resolution, resolution, channels), name="target")
-        logits = patch_logits(target, base_channels, receptive_field, normalization)
-        return keras.Model(target, logits, name="discriminator")
-
-    def conditioned(self, inputs, labels):
-        """The targets, as D takes them."""
-        return inputs

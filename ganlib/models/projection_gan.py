@@ -8,28 +8,38 @@ batch 64 for 32x32, 256 for ImageNet. Widths, initial weights and the place of e
 (pfnet-research/sngan_projection, gen_models/ and dis_models/, commits c26cedf and ab97f6b): ResNet-32 with 10 classes
 has 4,304,387 + 1,055,105 parameters.
 
-`ImageNetProjectionGAN` has the widths of the paper's 128x128 pair, which double towards 4x4. `ConcatenationGAN` is the
-paper's baseline: D gets the class as channels of its own beside its features.
+Architecture "wide" has the widths of the paper's 128x128 pair (section 5.1), which double towards 4x4, up to 16 times
+those next to the image. "concat" and "wide_concat" are the baseline of section 5: D gets the class as channels of its
+own beside its features, after the last halving.
 
 Differs from the authors' code: as SNGAN does; D's last layer has a bias at 32x32 (theirs has none there, and one at
 128x128); generated images have the labels of the real batch instead of uniform ones. The concatenation at 32x32 is
 ours: theirs is for 128x128 only, before the fourth of five halvings.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import ClassVar
 
 import keras
-import tensorflow as tf
 from keras import layers
 
 from ganlib.arguments import require_positive, require_positive_integers
-from ganlib.conditional import ConditionalGAN
-from ganlib.layers import ConditionalBatchNormalization, SpectralDense, SpectralEmbedding, SpectralProjection
+from ganlib.gan import GAN
+from ganlib.layers import (
+    ConcatenateEverywhere,
+    ConditionalBatchNormalization,
+    GlobalSumPooling2D,
+    SpectralDense,
+    SpectralEmbedding,
+    SpectralProjection,
+)
 from ganlib.layers.conditional_residual import conditional_residual_up
 from ganlib.layers.residual import plain, residual_down, residual_first, residual_same, spectral
-from ganlib.models.dcgan import smallest_size
-from ganlib.models.sngan import GlobalSumPooling2D, batch_norm
+from ganlib.layers.sizes import constant_widths, doubling_widths, smallest_size
+from ganlib.models.sngan import batch_norm
+from ganlib.optimizers import adam
+from ganlib.presets import Architecture, Preset, made
 from ganlib.randomness import seeded
 
 
@@ -104,45 +114,43 @@ def concatenating_discriminator(
     return keras.Model([image, labels], SpectralDense(1)(x), name="discriminator")
 
 
-@keras.saving.register_keras_serializable("ganlib")
-class ConcatenateEverywhere(layers.Layer):
-    """[(batch, height, width, a), (batch, b)] -> (batch, height, width, a + b): the vector at every position."""
-
-    def call(self, inputs):
-        """[(batch, height, width, a), (batch, b)] -> (batch, height, width, a + b)."""
-        x, vectors = inputs
-        shape = [tf.shape(x)[0], *x.shape[1:3], vectors.shape[-1]]
-        return tf.concat([x, tf.broadcast_to(vectors[:, None, None, :], shape)], axis=-1)
-
-    def compute_output_shape(self, input_shape):
-        """(batch, height, width, a + b)."""
-        return (*input_shape[0][:3], input_shape[0][-1] + input_shape[1][-1])
+def _networks(widths_of, concatenated, resolution, channels, num_classes, latent_dim, base_channels):
+    widths, halving, same = widths_of(resolution, base_channels)
+    arguments = (resolution, channels, num_classes, halving, same)
+    # a class has half as many numbers as D has channels where it joins, as in the authors' code (128 beside 256)
+    joined = {"joining": len(halving), "embedding_dim": max(1, halving[-1] // 2)}
+    return (
+        made(generator, resolution, channels, num_classes, latent_dim, widths),
+        concatenating_discriminator(*arguments, **joined) if concatenated else discriminator(*arguments),
+    )
 
 
-def constant_widths(resolution: int, base_channels: int) -> tuple[list[int], list[int], list[int]]:
-    """G's widths, those of D's halving blocks, and of its last ones: SNGAN's, D half as wide as G."""
-    _, stages = smallest_size(resolution)
-    half = max(1, base_channels // 2)
-    return [base_channels] * (stages + 1), [half] * max(1, stages - 1), [half] * 2
-
-
-def doubling_widths(resolution: int, base_channels: int) -> tuple[list[int], list[int], list[int]]:
-    """The same for networks whose channels double with each halving: 16, 16, 8, 4, 2, 1; 1, 2, 4, 8, 16; 16 at 128."""
-    _, stages = smallest_size(resolution)
-    halving = [base_channels * 2**stage for stage in range(stages)]
-    return [halving[-1], *halving[::-1]], halving, [halving[-1]]
+_SMALL = {"resolution": 32, "num_classes": 10, "base_channels": 256, "batch_size": 64}
+_WIDE = {"resolution": 128, "num_classes": 1000, "base_channels": 64, "batch_size": 256}
+ARCHITECTURES = {
+    "resnet": Architecture(functools.partial(_networks, constant_widths, False), _SMALL),
+    "concat": Architecture(functools.partial(_networks, constant_widths, True), _SMALL),
+    "wide": Architecture(functools.partial(_networks, doubling_widths, False), _WIDE),
+    "wide_concat": Architecture(functools.partial(_networks, doubling_widths, True), _WIDE),
+}
+_LAPTOP = {
+    "resolution": 32, "channels": 1, "num_classes": 10, "latent_dim": 64, "base_channels": 8, "n_critic": 1,
+    "learning_rate": 1e-3, "discriminator_learning_rate": 2e-3, "ema_decay": 0.995, "batch_size": 64,
+}  # fmt: skip
 
 
 @keras.saving.register_keras_serializable("ganlib")
-class ProjectionGAN(ConditionalGAN):
+class ProjectionGAN(GAN):
     """SNGAN's ResNets with conditional batch norm in G and a projection in D.
 
     Args:
+        architecture: "resnet", "concat", "wide" or "wide_concat". What is None below is the architecture's: those of
+            CIFAR-10 (32, 10, 256, 64), and of ImageNet (128, 1000, 64, 256) for the wide ones.
         resolution: Height and width of the images: 4, 5, 6 or 7 times a power of two, at least 8.
         channels: 1 for grey, 3 for colour.
         num_classes: How many classes the labels have.
         latent_dim: Dimension of z.
-        base_channels: Channels of all of G; D has half as many.
+        base_channels: Channels of all of G, D having half as many; of the wide ones those next to the image, in both.
         n_critic: D updates for each G update.
         learning_rate: Of G's Adam.
         discriminator_learning_rate: Of D's; None: the same.
@@ -155,44 +163,61 @@ class ProjectionGAN(ConditionalGAN):
     authors = "Miyato, Koyama"
     year = 2018
     arxiv = "1802.05637"
-    presets: ClassVar = {
-        "smoke": {
-            "description": "8x8 grey, 10 classes, 8 and 4 channels: seconds, for tests",
-            "arguments": {
-                "resolution": 8, "channels": 1, "latent_dim": 8, "base_channels": 8, "n_critic": 2,
-                "batch_size": 8, "ema_decay": 0.9,
-            },
-        },
-        "colab": {
-            "description": "32x32 colour, 10 classes, 128 and 64 channels, for a GPU",
-            "arguments": {"base_channels": 128, "ema_decay": 0.999},
-        },
-        "cifar10_32": {
-            "description": "the authors' ResNets for CIFAR-10: 10 classes, 256 and 128 channels", "arguments": {},
-        },
+    presets: ClassVar[dict[str, Preset]] = {
+        "smoke": Preset(
+            "8x8 grey, 10 classes, 8 and 4 channels: seconds, for tests",
+            {"resolution": 8, "channels": 1, "latent_dim": 8, "base_channels": 8, "n_critic": 2,
+             "batch_size": 8, "ema_decay": 0.9},
+        ),
+        "colab": Preset(
+            "32x32 colour, 10 classes, 128 and 64 channels, for a GPU",
+            {"base_channels": 128, "ema_decay": 0.999},
+        ),
+        "cifar10_32": Preset("the authors' ResNets for CIFAR-10: 10 classes, 256 and 128 channels"),
+        "cifar10_32_concat": Preset(
+            "the same pair with the class concatenated to D's features, the paper's baseline", architecture="concat"
+        ),
+        "laptop": Preset(
+            "the wide pair at 32x32 grey, 10 classes, 8 to 32 channels, in minutes on two CPU cores", _LAPTOP, "wide"
+        ),
+        "laptop_concat": Preset("laptop, with the class concatenated to D's features", _LAPTOP, "wide_concat"),
+        "fashion_32_zoo": Preset(
+            "the wide pair at 32x32 grey, 16 to 64 channels, trained: 150,000 images of Fashion-MNIST",
+            {**_LAPTOP, "base_channels": 16, "ema_decay": 0.999},
+            "wide",
+            "projection_gan_fashion_32.weights.h5",
+        ),
+        "imagenet_128": Preset(
+            "the paper's 128x128 pair: 1000 classes, 64 to 1024 channels, batch 256", architecture="wide"
+        ),
     }  # fmt: skip
 
     def __init__(
         self,
-        resolution: int = 32,
+        architecture: str = "resnet",
+        resolution: int | None = None,
         channels: int = 3,
-        num_classes: int = 10,
+        num_classes: int | None = None,
         latent_dim: int = 128,
-        base_channels: int = 256,
+        base_channels: int | None = None,
         n_critic: int = 5,
         learning_rate: float = 2e-4,
         discriminator_learning_rate: float | None = None,
         ema_decay: float | None = None,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         seed: int = 0,
     ):
-        require_positive_integers(
+        entry, sizes = self.settled(
+            ARCHITECTURES,
+            architecture,
             resolution=resolution,
-            channels=channels,
             num_classes=num_classes,
-            latent_dim=latent_dim,
             base_channels=base_channels,
+            batch_size=batch_size,
         )
+        batch_size = sizes.pop("batch_size")
+        sizes |= {"channels": channels, "latent_dim": latent_dim}
+        require_positive_integers(**sizes)
         if discriminator_learning_rate is None:
             discriminator_learning_rate = learning_rate
         require_positive(
@@ -202,128 +227,16 @@ class ProjectionGAN(ConditionalGAN):
         )
         with seeded(seed):
             super().__init__(
-                *self.make_networks(resolution, channels, num_classes, latent_dim, base_channels),
-                num_classes=num_classes,
+                *entry.networks(**sizes),
+                num_classes=sizes["num_classes"],
                 loss="hinge",
                 n_critic=n_critic,
                 ema_decay=ema_decay,
-                generator_optimizer=_adam(learning_rate),
-                discriminator_optimizer=_adam(discriminator_learning_rate),
+                generator_optimizer=adam(learning_rate, beta_1=0.0, beta_2=0.9),
+                discriminator_optimizer=adam(discriminator_learning_rate, beta_1=0.0, beta_2=0.9),
                 batch_size=batch_size,
                 seed=seed,
             )
-
-    widths = staticmethod(constant_widths)
-
-    @classmethod
-    def make_networks(
-        cls, resolution: int, channels: int, num_classes: int, latent_dim: int, base_channels: int
-    ) -> tuple[keras.Model, keras.Model]:
-        """G and D."""
-        g_widths, halving, same = cls.widths(resolution, base_channels)
-        return (
-            generator(resolution, channels, num_classes, latent_dim, g_widths),
-            cls.make_discriminator(resolution, channels, num_classes, halving, same),
-        )
-
-    make_discriminator = staticmethod(discriminator)
-
-
-@keras.saving.register_keras_serializable("ganlib")
-class ConcatenationGAN(ProjectionGAN):
-    """The baseline of section 5: the class joins D's features as channels, after the last halving; G is the same.
-
-    Arguments as `ProjectionGAN`'s. A class has half as many numbers as D has
-    channels there, as in the authors' code (128 beside 256).
-    """
-
-    @staticmethod
-    def make_discriminator(resolution, channels, num_classes, halving, same):
-        """[image, labels] -> logit."""
-        embedding_dim = max(1, halving[-1] // 2)
-        return concatenating_discriminator(
-            resolution, channels, num_classes, halving, same, len(halving), embedding_dim
-        )
-
-
-@keras.saving.register_keras_serializable("ganlib")
-class WideConcatenationGAN(ConcatenationGAN):
-    """The same baseline on the pair of `ImageNetProjectionGAN`. Arguments as `ProjectionGAN`'s."""
-
-    widths = staticmethod(doubling_widths)
-
-
-@keras.saving.register_keras_serializable("ganlib")
-class ImageNetProjectionGAN(ProjectionGAN):
-    """The wide pair of section 5.1: channels double with each halving, up to 16 times those next to the image.
-
-    Args:
-        resolution: Height and width of the images; 128 in the paper.
-        channels: 1 for grey, 3 for colour.
-        num_classes: How many classes the labels have.
-        latent_dim: Dimension of z.
-        base_channels: Channels next to the image, in both networks.
-        n_critic: D updates for each G update.
-        learning_rate: Of G's Adam.
-        discriminator_learning_rate: Of D's; None: the same.
-        ema_decay: Of the averaged generator; None, as in the paper, for none.
-        batch_size: Real images a D update.
-        seed: Seed of the run.
-    """
-
-    def __init__(
-        self,
-        resolution: int = 128,
-        channels: int = 3,
-        num_classes: int = 1000,
-        latent_dim: int = 128,
-        base_channels: int = 64,
-        n_critic: int = 5,
-        learning_rate: float = 2e-4,
-        discriminator_learning_rate: float | None = None,
-        ema_decay: float | None = None,
-        batch_size: int = 256,
-        seed: int = 0,
-    ):
-        super().__init__(
-            resolution, channels, num_classes, latent_dim, base_channels, n_critic, learning_rate,
-            discriminator_learning_rate, ema_decay, batch_size, seed,
-        )  # fmt: skip
-
-    widths = staticmethod(doubling_widths)
-
-
-ProjectionGAN.presets["cifar10_32_concat"] = {
-    "description": "the same pair with the class concatenated to D's features, the paper's baseline",
-    "class": ConcatenationGAN,
-    "arguments": {},
-}
-ProjectionGAN.presets["laptop"] = {
-    "description": "the wide pair at 32x32 grey, 10 classes, 8 to 32 channels, in minutes on two CPU cores",
-    "class": ImageNetProjectionGAN,
-    "arguments": {
-        "resolution": 32, "channels": 1, "num_classes": 10, "latent_dim": 64, "base_channels": 8, "n_critic": 1,
-        "learning_rate": 1e-3, "discriminator_learning_rate": 2e-3, "ema_decay": 0.995, "batch_size": 64,
-    },
-}  # fmt: skip
-ProjectionGAN.presets["laptop_concat"] = {
-    "description": "laptop, with the class concatenated to D's features",
-    "class": WideConcatenationGAN,
-    "arguments": ProjectionGAN.presets["laptop"]["arguments"],
-}
-ProjectionGAN.presets["fashion_32_zoo"] = {
-    "description": "the wide pair at 32x32 grey, 16 to 64 channels, trained: 150,000 images of Fashion-MNIST",
-    "class": ImageNetProjectionGAN,
-    "arguments": {
-        **ProjectionGAN.presets["laptop"]["arguments"], "base_channels": 16, "ema_decay": 0.999,
-    },
-    "weights": "projection_gan_fashion_32.weights.h5",
-}  # fmt: skip
-ProjectionGAN.presets["imagenet_128"] = {
-    "description": "the paper's 128x128 pair: 1000 classes, 64 to 1024 channels, batch 256",
-    "class": ImageNetProjectionGAN,
-    "arguments": {},
-}
 
 
 def conditional_batch_norm(num_classes: int) -> layers.Layer:
@@ -335,7 +248,3 @@ def _inputs(resolution: int, channels: int) -> tuple[keras.KerasTensor, keras.Ke
     return keras.Input((resolution, resolution, channels), name="image"), keras.Input(
         (), dtype="int32", name="labels"
     )
-
-
-def _adam(learning_rate: float) -> keras.optimizers.Optimizer:
-    return keras.optimizers.Adam(learning_rate, beta_1=0.0, beta_2=0.9, epsilon=1e-8)

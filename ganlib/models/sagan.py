@@ -9,15 +9,16 @@ self-attention-gan, commit 7a8590e, `generator_test`, `discriminator_test`): G h
 classes, D 39,463,618. D's blocks have the output's channels inside, not the input's as in projection GAN. The averaged
 generator's decay, 0.999, is that of its evaluation.
 
-`SAGAN32` follows mimicry (kwotsin/mimicry, commit a7fda06) at 32x32, for which the paper has no networks: constant
-width, attention at 16x16 in G and 8x8 in D. 10 classes: 4,386,308 + 1,075,586 parameters.
-`PlainGeneratorSAGAN` leaves spectral normalisation out of G: the paper's "SN on D" of figure 4.
+Architecture "constant" follows mimicry (kwotsin/mimicry, commit a7fda06) at 32x32, for which the paper has no networks:
+constant width, attention at half the resolution in G, at a quarter in D. 10 classes: 4,386,308 + 1,075,586 parameters.
+"plain_generator" has spectral normalisation in D alone: the paper's "SN on D" of figure 4.
 
 Differs from the official code: batch norm's momentum is 0.9 there where theirs is 0.999 (a shorter run needs a shorter
 memory); spectral vectors of D move in the pass over generated images too; generated images have the labels of the real
 batch. Differs from mimicry: nearest neighbours where it doubles bilinearly, and TTUR as in the paper.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple
 
@@ -26,11 +27,12 @@ import numpy as np
 from keras import layers
 
 from ganlib.arguments import require_positive, require_positive_integers
-from ganlib.conditional import ConditionalGAN
 from ganlib.errors import InputError
+from ganlib.gan import GAN
 from ganlib.layers import (
     BatchNormalization,
     ConditionalBatchNormalization,
+    GlobalSumPooling2D,
     SelfAttention,
     SpectralDense,
     SpectralProjection,
@@ -46,9 +48,9 @@ from ganlib.layers.residual import (
     spectral,
 )
 from ganlib.layers.self_attention import attention_maps
-from ganlib.models.dcgan import smallest_size
-from ganlib.models.projection_gan import constant_widths, doubling_widths
-from ganlib.models.sngan import GlobalSumPooling2D
+from ganlib.layers.sizes import constant_widths, doubling_widths, smallest_size
+from ganlib.optimizers import adam
+from ganlib.presets import Architecture, Preset, made
 from ganlib.randomness import seeded
 
 
@@ -129,17 +131,53 @@ def discriminator(
     return keras.Model([image, labels], logit, name="discriminator")
 
 
+def _doubling(kinds, resolution, channels, num_classes, latent_dim, base_channels, attention):
+    widths, halving, same = doubling_widths(resolution, base_channels)
+    places = [resolution // 2**i for i in range(1, len(halving))]
+    if attention is not None and attention not in places:
+        raise InputError(
+            f"attention={attention!r}: with resolution={resolution} choose one of "
+            f"{', '.join(map(str, places)) or 'no resolution'}, or None for no attention"
+        )
+    return (
+        made(generator, resolution, channels, num_classes, latent_dim, widths, attention, kinds),
+        discriminator(resolution, channels, num_classes, halving, same, attention),
+    )
+
+
+def _constant(resolution, channels, num_classes, latent_dim, base_channels, attention):
+    widths, halving, same = constant_widths(resolution, base_channels)
+    return (
+        made(generator, resolution, channels, num_classes, latent_dim, widths, resolution // 2),
+        discriminator(resolution, channels, num_classes, halving, same, resolution // 4),
+    )
+
+
+_IMAGENET = {"resolution": 128, "num_classes": 1000, "base_channels": 64, "batch_size": 256}
+ARCHITECTURES = {
+    "doubling": Architecture(functools.partial(_doubling, SPECTRAL), _IMAGENET),
+    "plain_generator": Architecture(functools.partial(_doubling, PLAIN), _IMAGENET),
+    "constant": Architecture(
+        _constant, {"resolution": 32, "num_classes": 10, "base_channels": 256, "batch_size": 64}
+    ),
+}
+
+
 @keras.saving.register_keras_serializable("ganlib")
-class SAGAN(ConditionalGAN):
+class SAGAN(GAN):
     """ResNets in which each position can look at all others.
 
     Args:
+        architecture: "doubling", "plain_generator" or "constant". What is None below is the architecture's: those of
+            ImageNet (128, 1000, 64, 256), or for "constant" of CIFAR-10 (32, 10, 256, 64).
         resolution: Height and width of the images: 4, 5, 6 or 7 times a power of two, at least 16.
         channels: 1 for grey, 3 for colour.
         num_classes: How many classes the labels have.
         latent_dim: Dimension of z.
-        base_channels: Channels next to the image, in both networks; a multiple of 8, where there is attention.
-        attention: Height of the feature maps with attention, in both networks; None: no attention.
+        base_channels: Channels next to the image, in both networks; a multiple of 8, where there is attention. Of
+            "constant" those of all of G, a multiple of 16; D has half as many.
+        attention: Height of the feature maps with attention, in both networks; None: no attention. "constant" has it
+            where it has it.
         n_critic: D updates for each G update.
         learning_rate: Of G's Adam.
         discriminator_learning_rate: Of D's.
@@ -152,53 +190,55 @@ class SAGAN(ConditionalGAN):
     authors = "Zhang, Goodfellow, Metaxas, Odena"
     year = 2019
     arxiv = "1805.08318"
-    presets: ClassVar = {
-        "smoke": {
-            "description": "16x16 grey, 10 classes, 8 channels, attention at 8x8: seconds, for tests",
-            "arguments": {
-                "resolution": 16, "channels": 1, "num_classes": 10, "latent_dim": 8, "base_channels": 8, "attention": 8,
-                "batch_size": 8, "ema_decay": 0.9,
-            },
-        },
-        "laptop": {
-            "description": "32x32 grey, 10 classes, 16 channels, attention at 16x16: minutes on two CPU cores",
-            "arguments": {
-                "resolution": 32, "channels": 1, "num_classes": 10, "latent_dim": 64, "base_channels": 16,
-                "attention": 16, "learning_rate": 2e-3, "discriminator_learning_rate": 8e-3, "ema_decay": 0.995,
-                "batch_size": 64,
-            },
-        },
-        "colab": {
-            "description": "64x64 colour, 10 classes, 32 channels, attention at 32x32, for a GPU",
-            "arguments": {"resolution": 64, "num_classes": 10, "base_channels": 32, "batch_size": 64},
-        },
-        "imagenet_128": {
-            "description": "the paper's pair: 128x128, 1000 classes, 64 channels, attention at 32x32", "arguments": {},
-        },
+    presets: ClassVar[dict[str, Preset]] = {
+        "smoke": Preset(
+            "16x16 grey, 10 classes, 8 channels, attention at 8x8: seconds, for tests",
+            {"resolution": 16, "channels": 1, "num_classes": 10, "latent_dim": 8, "base_channels": 8,
+             "attention": 8, "batch_size": 8, "ema_decay": 0.9},
+        ),
+        "laptop": Preset(
+            "32x32 grey, 10 classes, 16 channels, attention at 16x16: minutes on two CPU cores",
+            {"resolution": 32, "channels": 1, "num_classes": 10, "latent_dim": 64, "base_channels": 16,
+             "attention": 16, "learning_rate": 2e-3, "discriminator_learning_rate": 8e-3,
+             "ema_decay": 0.995, "batch_size": 64},
+        ),
+        "colab": Preset(
+            "64x64 colour, 10 classes, 32 channels, attention at 32x32, for a GPU",
+            {"resolution": 64, "num_classes": 10, "base_channels": 32, "batch_size": 64},
+        ),
+        "imagenet_128": Preset("the paper's pair: 128x128, 1000 classes, 64 channels, attention at 32x32"),
+        "cifar10_32": Preset(
+            "mimicry's pair for 32x32: 10 classes, 256 and 128 channels", architecture="constant"
+        ),
     }  # fmt: skip
 
     def __init__(
         self,
-        resolution: int = 128,
+        architecture: str = "doubling",
+        resolution: int | None = None,
         channels: int = 3,
-        num_classes: int = 1000,
+        num_classes: int | None = None,
         latent_dim: int = 128,
-        base_channels: int = 64,
+        base_channels: int | None = None,
         attention: int | None = 32,
         n_critic: int = 1,
         learning_rate: float = 1e-4,
         discriminator_learning_rate: float = 4e-4,
         ema_decay: float | None = 0.999,
-        batch_size: int = 256,
+        batch_size: int | None = None,
         seed: int = 0,
     ):
-        require_positive_integers(
+        entry, sizes = self.settled(
+            ARCHITECTURES,
+            architecture,
             resolution=resolution,
-            channels=channels,
             num_classes=num_classes,
-            latent_dim=latent_dim,
             base_channels=base_channels,
+            batch_size=batch_size,
         )
+        batch_size = sizes.pop("batch_size")
+        sizes |= {"channels": channels, "latent_dim": latent_dim}
+        require_positive_integers(**sizes)
         require_positive(
             example="1e-4",
             learning_rate=learning_rate,
@@ -206,43 +246,16 @@ class SAGAN(ConditionalGAN):
         )
         with seeded(seed):
             super().__init__(
-                *self.make_networks(resolution, channels, num_classes, latent_dim, base_channels, attention),
-                num_classes=num_classes,
+                *entry.networks(**sizes, attention=attention),
+                num_classes=sizes["num_classes"],
                 loss="hinge",
                 n_critic=n_critic,
                 ema_decay=ema_decay,
-                generator_optimizer=_adam(learning_rate),
-                discriminator_optimizer=_adam(discriminator_learning_rate),
+                generator_optimizer=adam(learning_rate, beta_1=0.0, beta_2=0.9),
+                discriminator_optimizer=adam(discriminator_learning_rate, beta_1=0.0, beta_2=0.9),
                 batch_size=batch_size,
                 seed=seed,
             )
-
-    @classmethod
-    def make_networks(
-        cls,
-        resolution: int,
-        channels: int,
-        num_classes: int,
-        latent_dim: int,
-        base_channels: int,
-        attention: int | None,
-    ) -> tuple[keras.Model, keras.Model]:
-        """G and D."""
-        g_widths, halving, same = doubling_widths(resolution, base_channels)
-        places = [resolution // 2**i for i in range(1, len(halving))]
-        if attention is not None and attention not in places:
-            raise InputError(
-                f"attention={attention!r}: with resolution={resolution} choose one of "
-                f"{', '.join(map(str, places)) or 'no resolution'}, or None for no attention"
-            )
-        return (
-            generator(
-                resolution, channels, num_classes, latent_dim, g_widths, attention, cls.generator_kinds
-            ),
-            discriminator(resolution, channels, num_classes, halving, same, attention),
-        )
-
-    generator_kinds: ClassVar[Kinds] = SPECTRAL
 
     def attention_maps(
         self, n: int, labels: int | Sequence[int] | None = None, seed: int | None = None
@@ -264,69 +277,3 @@ class SAGAN(ConditionalGAN):
         require_positive_integers(n=n)
         inputs = self.conditioned(self.sample_latents(n, seed=seed), self.sample_labels(n, labels, seed))
         return self.images_of(inputs), attention_maps(self.ema_generator, inputs)[0]
-
-
-@keras.saving.register_keras_serializable("ganlib")
-class PlainGeneratorSAGAN(SAGAN):
-    """Spectral normalisation in D alone, as SNGAN has it (figure 4, "SN on D"). Arguments as `SAGAN`'s."""
-
-    generator_kinds: ClassVar[Kinds] = PLAIN
-
-
-@keras.saving.register_keras_serializable("ganlib")
-class SAGAN32(SAGAN):
-    """Constant width, for 32x32: SNGAN's ResNets with attention at half the resolution in G, at a quarter in D.
-
-    Args:
-        resolution: Height and width of the images.
-        channels: 1 for grey, 3 for colour.
-        num_classes: How many classes the labels have.
-        latent_dim: Dimension of z.
-        base_channels: Channels of all of G, a multiple of 16; D has half as many.
-        n_critic: D updates for each G update.
-        learning_rate: Of G's Adam.
-        discriminator_learning_rate: Of D's.
-        ema_decay: Of the averaged generator; None for none.
-        batch_size: Real images a D update.
-        seed: Seed of the run.
-    """
-
-    def __init__(
-        self,
-        resolution: int = 32,
-        channels: int = 3,
-        num_classes: int = 10,
-        latent_dim: int = 128,
-        base_channels: int = 256,
-        n_critic: int = 1,
-        learning_rate: float = 1e-4,
-        discriminator_learning_rate: float = 4e-4,
-        ema_decay: float | None = 0.999,
-        batch_size: int = 64,
-        seed: int = 0,
-    ):
-        super().__init__(
-            resolution, channels, num_classes, latent_dim, base_channels, None, n_critic, learning_rate,
-            discriminator_learning_rate, ema_decay, batch_size, seed,
-        )  # fmt: skip
-
-    @classmethod
-    def make_networks(cls, resolution, channels, num_classes, latent_dim, base_channels, attention):
-        """G and D."""
-        g_widths, halving, same = constant_widths(resolution, base_channels)
-        kinds = cls.generator_kinds
-        return (
-            generator(resolution, channels, num_classes, latent_dim, g_widths, resolution // 2, kinds),
-            discriminator(resolution, channels, num_classes, halving, same, resolution // 4),
-        )
-
-
-SAGAN.presets["cifar10_32"] = {
-    "description": "mimicry's pair for 32x32: 10 classes, 256 and 128 channels",
-    "class": SAGAN32,
-    "arguments": {},
-}
-
-
-def _adam(learning_rate: float) -> keras.optimizers.Optimizer:
-    return keras.optimizers.Adam(learning_rate, beta_1=0.0, beta_2=0.9, epsilon=1e-8)

@@ -14,13 +14,12 @@ resolutions than 32 add or take away doublings of the same width in G, and halvi
 from typing import ClassVar
 
 import keras
-import tensorflow as tf
 from keras import layers
 
 from ganlib.arguments import require_positive, require_positive_integers
 from ganlib.errors import InputError
 from ganlib.gan import GAN
-from ganlib.layers import BatchNormalization
+from ganlib.layers import BatchNormalization, GlobalSumPooling2D
 from ganlib.layers.residual import (
     plain,
     residual_down,
@@ -29,8 +28,10 @@ from ganlib.layers.residual import (
     residual_up,
     spectral,
 )
+from ganlib.layers.sizes import smallest_size
 from ganlib.layers.spectral_normalization import SpectralConv2D, SpectralDense
-from ganlib.models.dcgan import smallest_size
+from ganlib.optimizers import adam
+from ganlib.presets import Architecture, Preset, made
 from ganlib.randomness import seeded
 
 
@@ -60,125 +61,16 @@ def discriminator(resolution: int, channels: int, base_channels: int) -> keras.M
     return keras.Model(image, SpectralDense(1)(x), name="discriminator")
 
 
-@keras.saving.register_keras_serializable("ganlib")
-class GlobalSumPooling2D(layers.Layer):
-    """(batch, height, width, channels) -> (batch, channels): sums, not means, over the pixels (table 4)."""
-
-    def call(self, inputs):
-        """(batch, height, width, channels) -> (batch, channels)."""
-        return tf.reduce_sum(inputs, axis=[1, 2])
-
-    def compute_output_shape(self, input_shape):
-        """(batch, height, width, channels) -> (batch, channels)."""
-        return (input_shape[0], input_shape[-1])
-
-
-@keras.saving.register_keras_serializable("ganlib")
-class SNGAN(GAN):
-    """ResNets, and a D that spectral normalisation keeps from becoming steep.
-
-    Args:
-        resolution: Height and width of the images: 4, 5, 6 or 7 times a power of two, at least 8.
-        channels: 1 for grey, 3 for colour.
-        latent_dim: Dimension of z.
-        base_channels: Channels of all of G; D has half as many (table 4: 256 and 128).
-        n_critic: D updates for each G update.
-        learning_rate: Of G's Adam.
-        discriminator_learning_rate: Of D's; None: the same.
-        ema_decay: Of the averaged generator; None, as in the paper, for none.
-        batch_size: Real images a D update.
-        seed: Seed of the run.
-    """
-
-    title = "Spectral Normalization for Generative Adversarial Networks"
-    authors = "Miyato, Kataoka, Koyama, Yoshida"
-    year = 2018
-    arxiv = "1802.05957"
-    presets: ClassVar = {
-        "smoke": {
-            "description": "8x8 grey, 8 and 4 channels: seconds, for tests",
-            "arguments": {
-                "resolution": 8, "channels": 1, "latent_dim": 8, "base_channels": 8, "n_critic": 2, "batch_size": 8,
-                "ema_decay": 0.9,
-            },
-        },
-        "laptop": {
-            "description": "32x32 grey in minutes on two CPU cores",
-            "arguments": {
-                "resolution": 32, "channels": 1, "latent_dim": 64, "base_channels": 16, "n_critic": 1,
-                "learning_rate": 1e-3, "ema_decay": 0.995,
-            },
-        },
-        "fashion_32_zoo": {
-            "description": "laptop with 32 channels, trained: 350,000 images of Fashion-MNIST",
-            "arguments": {
-                "resolution": 32, "channels": 1, "latent_dim": 64, "base_channels": 32, "n_critic": 1,
-                "learning_rate": 5e-4, "ema_decay": 0.999,
-            },
-            "weights": "sngan_fashion_32.weights.h5",
-        },
-        "colab": {
-            "description": "32x32 colour, 128 and 64 channels, for a GPU",
-            "arguments": {"resolution": 32, "channels": 3, "base_channels": 128, "ema_decay": 0.999},
-        },
-        "cifar10_32": {"description": "the paper's table 4: 32x32 colour, 256 and 128 channels", "arguments": {}},
-    }  # fmt: skip
-
-    def __init__(
-        self,
-        resolution: int = 32,
-        channels: int = 3,
-        latent_dim: int = 128,
-        base_channels: int = 256,
-        n_critic: int = 5,
-        learning_rate: float = 2e-4,
-        discriminator_learning_rate: float | None = None,
-        ema_decay: float | None = None,
-        batch_size: int = 64,
-        seed: int = 0,
-    ):
-        require_positive_integers(
-            resolution=resolution, channels=channels, latent_dim=latent_dim, base_channels=base_channels
-        )
-        if discriminator_learning_rate is None:
-            discriminator_learning_rate = learning_rate
-        require_positive(
-            example="2e-4",
-            learning_rate=learning_rate,
-            discriminator_learning_rate=discriminator_learning_rate,
-        )
-        with seeded(seed):
-            super().__init__(
-                *self.make_networks(resolution, channels, latent_dim, base_channels),
-                loss="hinge",
-                n_critic=n_critic,
-                ema_decay=ema_decay,
-                generator_optimizer=keras.optimizers.Adam(
-                    learning_rate, beta_1=0.0, beta_2=0.9, epsilon=1e-8
-                ),
-                discriminator_optimizer=keras.optimizers.Adam(
-                    discriminator_learning_rate, beta_1=0.0, beta_2=0.9, epsilon=1e-8
-                ),
-                batch_size=batch_size,
-                seed=seed,
-            )
-
-    @staticmethod
-    def make_networks(
-        resolution: int, channels: int, latent_dim: int, base_channels: int
-    ) -> tuple[keras.Model, keras.Model]:
-        """G and D."""
-        return (
-            generator(resolution, channels, latent_dim, base_channels),
-            discriminator(resolution, channels, max(1, base_channels // 2)),
-        )
-
-
 def cnn_generator(resolution: int, channels: int, latent_dim: int, base_channels: int) -> keras.Model:
     """Z (batch, latent_dim) -> image (batch, resolution, resolution, channels) in [-1, 1]. Table 3a.
 
     No bias in front of a batch norm, which would take it out again.
+
+    Raises:
+        InputError: The resolution is not a multiple of 8.
     """
+    if resolution % 8:
+        raise InputError(f"resolution={resolution} is not a multiple of 8: use 32 or 48, for example")
     size = resolution // 8
     z = keras.Input((latent_dim,), name="latents")
     x = layers.Reshape((size, size, 8 * base_channels))(layers.Dense(size * size * 8 * base_channels)(z))
@@ -200,15 +92,36 @@ def cnn_discriminator(resolution: int, channels: int, base_channels: int) -> ker
     return keras.Model(image, SpectralDense(1)(layers.Flatten()(x)), name="discriminator")
 
 
+ARCHITECTURES = {
+    "resnet": Architecture(
+        lambda resolution, channels, latent_dim, base_channels: (
+            made(generator, resolution, channels, latent_dim, base_channels),
+            discriminator(resolution, channels, max(1, base_channels // 2)),
+        ),
+        {"base_channels": 256},
+    ),
+    "cnn": Architecture(
+        lambda resolution, channels, latent_dim, base_channels: (
+            made(cnn_generator, resolution, channels, latent_dim, base_channels),
+            cnn_discriminator(resolution, channels, base_channels),
+        ),
+        {"base_channels": 64},
+    ),
+}
+
+
 @keras.saving.register_keras_serializable("ganlib")
-class SNGANCNN(SNGAN):
-    """The convolutional networks of table 3: strides for doubling and halving, no shortcuts.
+class SNGAN(GAN):
+    """ResNets, and a D that spectral normalisation keeps from becoming steep.
 
     Args:
-        resolution: Height and width of the images, a multiple of 8.
+        architecture: "resnet" for table 4, or "cnn" for table 3: strides for doubling and halving, no shortcuts.
+        resolution: Height and width of the images: 4, 5, 6 or 7 times a power of two, at least 8; for "cnn" a
+            multiple of 8.
         channels: 1 for grey, 3 for colour.
         latent_dim: Dimension of z.
-        base_channels: Channels next to the image, in both networks; 64 in the paper.
+        base_channels: Of "resnet" the channels of all of G, D having half as many (table 4: 256 and 128); of "cnn"
+            those next to the image, in both networks (64). None: the paper's.
         n_critic: D updates for each G update.
         learning_rate: Of G's Adam.
         discriminator_learning_rate: Of D's; None: the same.
@@ -217,12 +130,44 @@ class SNGANCNN(SNGAN):
         seed: Seed of the run.
     """
 
+    title = "Spectral Normalization for Generative Adversarial Networks"
+    authors = "Miyato, Kataoka, Koyama, Yoshida"
+    year = 2018
+    arxiv = "1802.05957"
+    presets: ClassVar[dict[str, Preset]] = {
+        "smoke": Preset(
+            "8x8 grey, 8 and 4 channels: seconds, for tests",
+            {"resolution": 8, "channels": 1, "latent_dim": 8, "base_channels": 8, "n_critic": 2,
+             "batch_size": 8, "ema_decay": 0.9},
+        ),
+        "laptop": Preset(
+            "32x32 grey in minutes on two CPU cores",
+            {"resolution": 32, "channels": 1, "latent_dim": 64, "base_channels": 16, "n_critic": 1,
+             "learning_rate": 1e-3, "ema_decay": 0.995},
+        ),
+        "fashion_32_zoo": Preset(
+            "laptop with 32 channels, trained: 350,000 images of Fashion-MNIST",
+            {"resolution": 32, "channels": 1, "latent_dim": 64, "base_channels": 32, "n_critic": 1,
+             "learning_rate": 5e-4, "ema_decay": 0.999},
+            weights="sngan_fashion_32.weights.h5",
+        ),
+        "colab": Preset(
+            "32x32 colour, 128 and 64 channels, for a GPU",
+            {"resolution": 32, "channels": 3, "base_channels": 128, "ema_decay": 0.999},
+        ),
+        "cifar10_32": Preset("the paper's table 4: 32x32 colour, 256 and 128 channels"),
+        "cifar10_32_cnn": Preset(
+            "the paper's table 3: 32x32 colour, 64 to 512 channels, no shortcuts", architecture="cnn"
+        ),
+    }  # fmt: skip
+
     def __init__(
         self,
+        architecture: str = "resnet",
         resolution: int = 32,
         channels: int = 3,
         latent_dim: int = 128,
-        base_channels: int = 64,
+        base_channels: int | None = None,
         n_critic: int = 5,
         learning_rate: float = 2e-4,
         discriminator_learning_rate: float | None = None,
@@ -230,28 +175,27 @@ class SNGANCNN(SNGAN):
         batch_size: int = 64,
         seed: int = 0,
     ):
-        require_positive_integers(resolution=resolution)
-        if resolution % 8:
-            raise InputError(f"resolution={resolution} is not a multiple of 8: use 32 or 48, for example")
-        super().__init__(
-            resolution, channels, latent_dim, base_channels, n_critic, learning_rate, discriminator_learning_rate,
-            ema_decay, batch_size, seed,
-        )  # fmt: skip
-
-    @staticmethod
-    def make_networks(resolution, channels, latent_dim, base_channels):
-        """G and D."""
-        return (
-            cnn_generator(resolution, channels, latent_dim, base_channels),
-            cnn_discriminator(resolution, channels, base_channels),
+        entry, given = self.settled(ARCHITECTURES, architecture, base_channels=base_channels)
+        sizes = {"resolution": resolution, "channels": channels, "latent_dim": latent_dim, **given}
+        require_positive_integers(**sizes)
+        if discriminator_learning_rate is None:
+            discriminator_learning_rate = learning_rate
+        require_positive(
+            example="2e-4",
+            learning_rate=learning_rate,
+            discriminator_learning_rate=discriminator_learning_rate,
         )
-
-
-SNGAN.presets["cifar10_32_cnn"] = {
-    "description": "the paper's table 3: 32x32 colour, 64 to 512 channels, no shortcuts",
-    "class": SNGANCNN,
-    "arguments": {},
-}
+        with seeded(seed):
+            super().__init__(
+                *entry.networks(**sizes),
+                loss="hinge",
+                n_critic=n_critic,
+                ema_decay=ema_decay,
+                generator_optimizer=adam(learning_rate, beta_1=0.0, beta_2=0.9),
+                discriminator_optimizer=adam(discriminator_learning_rate, beta_1=0.0, beta_2=0.9),
+                batch_size=batch_size,
+                seed=seed,
+            )
 
 
 def batch_norm() -> layers.Layer:

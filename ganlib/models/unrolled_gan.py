@@ -21,8 +21,11 @@ from keras import layers
 
 from ganlib.arguments import require_counts, require_positive, require_positive_integers
 from ganlib.errors import InputError
-from ganlib.gan import GAN, batch_size_of
+from ganlib.gan import GAN
+from ganlib.optimizers import adam
+from ganlib.presets import Preset, made
 from ganlib.randomness import seeded
+from ganlib.replicas import batch_size_of, mean_over_replicas
 
 Tensors = list[tf.Tensor]
 
@@ -64,15 +67,13 @@ def unroll(
         InputError: The optimiser has no differentiable counterpart here.
     """
     rule = _rule_of(optimizer)
-    context = tf.distribute.get_replica_context()
     weights = [tf.convert_to_tensor(w) for w in weights]
     for step in range(steps):
         with tf.GradientTape() as tape:
             tape.watch(weights)
             loss = objective(weights)
         gradients = tape.gradient(loss, weights, unconnected_gradients="zero")
-        if context.num_replicas_in_sync > 1:
-            gradients = context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
+        gradients = mean_over_replicas(gradients)
         weights = rule(step, weights, gradients)
     return weights
 
@@ -99,19 +100,17 @@ class UnrolledGAN(GAN):
     authors = "Metz, Poole, Pfau, Sohl-Dickstein"
     year = 2017
     arxiv = "1611.02163"
-    presets: ClassVar = {
-        "smoke": {
-            "description": "points of the plane, 16 units, 2 steps ahead: seconds, for tests",
-            "arguments": {
-                "latent_dim": 8, "units": 16, "unrolling_steps": 2, "ema_decay": 0.9, "batch_size": 8,
-            },
-        },
-        "laptop": {
-            "description": "points of the plane, the paper's networks, 5 steps ahead, batch 256",
-            "arguments": {"unrolling_steps": 5, "batch_size": 256},
-        },
-        "colab": {"description": "points of the plane, the paper's: 10 steps ahead, batch 512", "arguments": {}},
-        "points_2d": {"description": "the paper's ring of 8 Gaussians: 10 steps ahead, batch 512", "arguments": {}},
+    presets: ClassVar[dict[str, Preset]] = {
+        "smoke": Preset(
+            "points of the plane, 16 units, 2 steps ahead: seconds, for tests",
+            {"latent_dim": 8, "units": 16, "unrolling_steps": 2, "ema_decay": 0.9, "batch_size": 8},
+        ),
+        "laptop": Preset(
+            "points of the plane, the paper's networks, 5 steps ahead, batch 256",
+            {"unrolling_steps": 5, "batch_size": 256},
+        ),
+        "colab": Preset("points of the plane, the paper's: 10 steps ahead, batch 512"),
+        "points_2d": Preset("the paper's ring of 8 Gaussians: 10 steps ahead, batch 512"),
     }  # fmt: skip
 
     def __init__(
@@ -135,12 +134,12 @@ class UnrolledGAN(GAN):
         )
         with seeded(seed):
             super().__init__(
-                generator(channels, latent_dim, units),
+                made(generator, channels, latent_dim, units),
                 discriminator(channels, units),
                 loss="minimax",
                 ema_decay=ema_decay,
-                generator_optimizer=_adam(generator_learning_rate),
-                discriminator_optimizer=_adam(discriminator_learning_rate),
+                generator_optimizer=adam(generator_learning_rate, beta_1=0.5),
+                discriminator_optimizer=adam(discriminator_learning_rate, beta_1=0.5),
                 batch_size=batch_size,
                 seed=seed,
             )
@@ -162,12 +161,14 @@ class UnrolledGAN(GAN):
         """
         real, labels = self.split_batch(batch)
         fake = self.generate(batch_size_of(real))
-        judged = self.judged(fake)
+        for i, trick in enumerate(self.tricks):
+            with self.streams.scope(f"trick/{i}"):
+                fake = trick.judged(self, fake)
         other = [v.value for v in self.discriminator.non_trainable_variables]
 
         def objective(weights):
             logits = []
-            for scope, samples in (("real", real), ("fake", judged)):
+            for scope, samples in (("real", real), ("fake", fake)):
                 with self.streams.scope(scope):
                     logits.append(
                         self.discriminator.stateless_call(weights, other, samples, training=True)[0]
@@ -240,10 +241,6 @@ def _root(x: tf.Tensor) -> tf.Tensor:
     """The square root, with derivative 0 at 0: a dead unit's slot is 0, and infinity times its zero gradient is NaN."""
     positive = x > 0
     return tf.where(positive, tf.sqrt(tf.where(positive, x, tf.ones_like(x))), tf.zeros_like(x))
-
-
-def _adam(learning_rate: float) -> keras.optimizers.Optimizer:
-    return keras.optimizers.Adam(learning_rate, beta_1=0.5, epsilon=1e-8)
 
 
 def _orthogonal() -> keras.initializers.Initializer:

@@ -18,6 +18,7 @@ from keras import layers
 from ganlib.arguments import require_positive, require_positive_integers, require_share
 from ganlib.gan import GAN
 from ganlib.layers import Dropout, Maxout
+from ganlib.presets import Preset, made
 from ganlib.randomness import seeded
 
 
@@ -76,29 +77,26 @@ class VanillaGAN(GAN):
     authors = "Goodfellow, Pouget-Abadie, Mirza, Xu, Warde-Farley, Ozair, Courville, Bengio"
     year = 2014
     arxiv = "1406.2661"
-    presets: ClassVar = {
-        "smoke": {
-            "description": "8x8 grey, 16 units: seconds, for tests",
-            "arguments": {
-                "resolution": 8, "latent_dim": 8, "units": 16, "maxout_units": 8, "maxout_pieces": 2, "batch_size": 8,
-            },
-        },
-        "laptop": {
-            "description": "28x28 grey, the paper's networks, batch 100",
-            "arguments": {"resolution": 28, "ema_decay": 0.995},
-        },
-        "colab": {
-            "description": "28x28 grey, the paper's networks, longer average for longer runs",
-            "arguments": {"resolution": 28, "ema_decay": 0.999},
-        },
-        "mnist_28": {"description": "the paper's MNIST networks and recipe", "arguments": {"resolution": 28}},
-        "points_2d": {
-            "description": "points of the plane, 128 units, no dropout; compile with Adam: SGD is slow to start here",
-            "arguments": {
-                "resolution": None, "channels": 2, "latent_dim": 16, "units": 128, "maxout_units": 64,
-                "maxout_pieces": 4, "dropout": 0.0, "batch_size": 256,
-            },
-        },
+    presets: ClassVar[dict[str, Preset]] = {
+        "smoke": Preset(
+            "8x8 grey, 16 units: seconds, for tests",
+            {"resolution": 8, "latent_dim": 8, "units": 16, "maxout_units": 8, "maxout_pieces": 2,
+             "batch_size": 8},
+        ),
+        "laptop": Preset(
+            "28x28 grey, the paper's networks, batch 100",
+            {"resolution": 28, "ema_decay": 0.995},
+        ),
+        "colab": Preset(
+            "28x28 grey, the paper's networks, longer average for longer runs",
+            {"resolution": 28, "ema_decay": 0.999},
+        ),
+        "mnist_28": Preset("the paper's MNIST networks and recipe", {"resolution": 28}),
+        "points_2d": Preset(
+            "points of the plane, 128 units, no dropout; compile with Adam: SGD is slow to start here",
+            {"resolution": None, "channels": 2, "latent_dim": 16, "units": 128, "maxout_units": 64, "maxout_pieces": 4,
+             "dropout": 0.0, "batch_size": 256},
+        ),
     }  # fmt: skip
 
     def __init__(
@@ -130,7 +128,7 @@ class VanillaGAN(GAN):
         shape = (channels,) if resolution is None else (resolution, resolution, channels)
         with seeded(seed):
             super().__init__(
-                generator(shape, latent_dim, units),
+                made(generator, shape, latent_dim, units),
                 discriminator(shape, maxout_units, maxout_pieces, dropout),
                 loss="non_saturating",
                 n_critic=n_critic,

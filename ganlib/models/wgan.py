@@ -25,7 +25,9 @@ from keras import layers
 
 from ganlib.arguments import require_positive, require_positive_integers
 from ganlib.gan import GAN
+from ganlib.layers.sizes import smallest_size
 from ganlib.models import dcgan
+from ganlib.presets import Architecture, Preset, made
 from ganlib.randomness import seeded
 from ganlib.tricks import WeightClipping
 
@@ -37,7 +39,7 @@ def plain_generator(
 
     The DCGAN generator without batch norm, and with `base_channels` filters at every stage.
     """
-    size, stages = dcgan.smallest_size(resolution)
+    size, stages = smallest_size(resolution)
     z = keras.Input((latent_dim,), name="latents")
     start = keras.initializers.RandomNormal(stddev=0.02)
     x = layers.Dense(size * size * base_channels, use_bias=False, kernel_initializer=start)(z)
@@ -60,11 +62,38 @@ def mlp_generator(
     return keras.Model(z, layers.Reshape((resolution, resolution, channels))(x), name="generator")
 
 
+ARCHITECTURES = {
+    "dcgan": Architecture(
+        lambda resolution, channels, latent_dim, base_channels, kernel_size: (
+            made(dcgan.generator, resolution, channels, latent_dim, base_channels, kernel_size),
+            dcgan.discriminator(resolution, channels, base_channels, kernel_size),
+        )
+    ),
+    "plain": Architecture(
+        lambda resolution, channels, latent_dim, base_channels, kernel_size: (
+            made(plain_generator, resolution, channels, latent_dim, base_channels, kernel_size),
+            dcgan.discriminator(resolution, channels, base_channels, kernel_size),
+        )
+    ),
+    "mlp": Architecture(
+        lambda resolution, channels, latent_dim, base_channels, kernel_size: (
+            made(mlp_generator, resolution, channels, latent_dim),
+            dcgan.discriminator(resolution, channels, base_channels, kernel_size),
+        )
+    ),
+}
+_LAPTOP = {
+    "resolution": 32, "channels": 1, "latent_dim": 64, "base_channels": 32, "ema_decay": 0.995, "learning_rate": 5e-4,
+}  # fmt: skip
+
+
 @keras.saving.register_keras_serializable("ganlib")
 class WGAN(GAN):
     """The DCGAN pair, the critic's output read as it is and its weights kept small.
 
     Args:
+        architecture: "dcgan"; "plain" for figure 6, a G without batch norm and with `base_channels` filters at every
+            stage; "mlp" for figure 7, a G of four hidden layers of 512 ReLU units (`base_channels` is the critic's).
         resolution: Height and width of the images: 4, 5, 6 or 7 times a power of two, at least 8.
         channels: 1 for grey, 3 for colour.
         latent_dim: Dimension of z.
@@ -82,29 +111,33 @@ class WGAN(GAN):
     authors = "Arjovsky, Chintala, Bottou"
     year = 2017
     arxiv = "1701.07875"
-    presets: ClassVar = {
-        "smoke": {
-            "description": "8x8 grey, 4 channels: seconds, for tests",
-            "arguments": {
-                "resolution": 8, "channels": 1, "latent_dim": 8, "base_channels": 4, "batch_size": 8, "ema_decay": 0.9,
-            },
-        },
-        "laptop": {
-            "description": "32x32 grey; learning rate 5e-4, ten times the paper's, for minutes instead of days",
-            "arguments": {
-                "resolution": 32, "channels": 1, "latent_dim": 64, "base_channels": 32, "ema_decay": 0.995,
-                "learning_rate": 5e-4,
-            },
-        },
-        "colab": {
-            "description": "32x32 colour, 64 to 256 channels, the paper's recipe",
-            "arguments": {"resolution": 32, "ema_decay": 0.999},
-        },
-        "lsun_64": {"description": "the paper's figure 5: 64x64 colour, the authors' DCGAN pair", "arguments": {}},
+    presets: ClassVar[dict[str, Preset]] = {
+        "smoke": Preset(
+            "8x8 grey, 4 channels: seconds, for tests",
+            {"resolution": 8, "channels": 1, "latent_dim": 8, "base_channels": 4, "batch_size": 8,
+             "ema_decay": 0.9},
+        ),
+        "laptop": Preset(
+            "32x32 grey; learning rate 5e-4, ten times the paper's, for minutes instead of days", _LAPTOP,
+        ),
+        "colab": Preset(
+            "32x32 colour, 64 to 256 channels, the paper's recipe",
+            {"resolution": 32, "ema_decay": 0.999},
+        ),
+        "lsun_64": Preset("the paper's figure 5: 64x64 colour, the authors' DCGAN pair"),
+        "lsun_64_plain": Preset(
+            "the paper's figure 6: G without batch norm, 64 filters at every stage", architecture="plain"
+        ),
+        "lsun_64_mlp": Preset(
+            "the paper's figure 7: G with 4 hidden layers of 512 ReLU units", architecture="mlp"
+        ),
+        "laptop_plain": Preset("laptop with the G of figure 6", _LAPTOP, "plain"),
+        "laptop_mlp": Preset("laptop with the G of figure 7", _LAPTOP, "mlp"),
     }  # fmt: skip
 
     def __init__(
         self,
+        architecture: str = "dcgan",
         resolution: int = 64,
         channels: int = 3,
         latent_dim: int = 100,
@@ -125,10 +158,10 @@ class WGAN(GAN):
             kernel_size=kernel_size,
         )
         require_positive(example="5e-5", learning_rate=learning_rate)
+        entry, _ = self.settled(ARCHITECTURES, architecture)
         with seeded(seed):
             super().__init__(
-                self.make_generator(resolution, channels, latent_dim, base_channels, kernel_size),
-                dcgan.discriminator(resolution, channels, base_channels, kernel_size),
+                *entry.networks(resolution, channels, latent_dim, base_channels, kernel_size),
                 loss="wasserstein",
                 tricks=[WeightClipping(clip)],
                 n_critic=n_critic,
@@ -138,50 +171,6 @@ class WGAN(GAN):
                 batch_size=batch_size,
                 seed=seed,
             )
-
-    @staticmethod
-    def make_generator(resolution, channels, latent_dim, base_channels, kernel_size) -> keras.Model:
-        """G; what the models of figures 6 and 7 exchange."""
-        return dcgan.generator(resolution, channels, latent_dim, base_channels, kernel_size)
-
-
-@keras.saving.register_keras_serializable("ganlib")
-class PlainWGAN(WGAN):
-    """Figure 6: G without batch norm and with `base_channels` filters at every stage; arguments as `WGAN`'s."""
-
-    make_generator = staticmethod(plain_generator)
-
-
-@keras.saving.register_keras_serializable("ganlib")
-class PerceptronWGAN(WGAN):
-    """Figure 7: G with 4 hidden layers of 512 ReLU units; `base_channels` is the critic's, arguments as `WGAN`'s."""
-
-    @staticmethod
-    def make_generator(resolution, channels, latent_dim, base_channels, kernel_size):
-        """A multilayer perceptron."""
-        return mlp_generator(resolution, channels, latent_dim)
-
-
-WGAN.presets["lsun_64_plain"] = {
-    "description": "the paper's figure 6: G without batch norm, 64 filters at every stage",
-    "class": PlainWGAN,
-    "arguments": {},
-}
-WGAN.presets["lsun_64_mlp"] = {
-    "description": "the paper's figure 7: G with 4 hidden layers of 512 ReLU units",
-    "class": PerceptronWGAN,
-    "arguments": {},
-}
-WGAN.presets["laptop_plain"] = {
-    "description": "laptop with the G of figure 6",
-    "class": PlainWGAN,
-    "arguments": WGAN.presets["laptop"]["arguments"],
-}
-WGAN.presets["laptop_mlp"] = {
-    "description": "laptop with the G of figure 7",
-    "class": PerceptronWGAN,
-    "arguments": WGAN.presets["laptop"]["arguments"],
-}
 
 
 def _rmsprop(learning_rate: float) -> keras.optimizers.Optimizer:

@@ -28,8 +28,10 @@ from ganlib.layers.residual import (
     residual_same,
     residual_up,
 )
-from ganlib.models.dcgan import smallest_size
+from ganlib.layers.sizes import smallest_size
+from ganlib.optimizers import adam
 from ganlib.penalties import GradientPenalty
+from ganlib.presets import Preset, made
 from ganlib.randomness import seeded
 
 
@@ -88,25 +90,21 @@ class WGANGP(GAN):
     authors = "Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville"
     year = 2017
     arxiv = "1704.00028"
-    presets: ClassVar = {
-        "smoke": {
-            "description": "8x8 grey, 4 channels: seconds, for tests",
-            "arguments": {
-                "resolution": 8, "channels": 1, "latent_dim": 8, "base_channels": 4, "n_critic": 2, "batch_size": 8,
-                "ema_decay": 0.9,
-            },
-        },
-        "laptop": {
-            "description": "32x32 grey, 32 channels, in minutes on two CPU cores",
-            "arguments": {
-                "resolution": 32, "channels": 1, "latent_dim": 64, "base_channels": 32, "ema_decay": 0.99,
-            },
-        },
-        "colab": {
-            "description": "32x32 colour, 64 channels, for a GPU",
-            "arguments": {"base_channels": 64, "ema_decay": 0.999},
-        },
-        "cifar10_32": {"description": "the paper's ResNets for CIFAR-10: 128 channels", "arguments": {}},
+    presets: ClassVar[dict[str, Preset]] = {
+        "smoke": Preset(
+            "8x8 grey, 4 channels: seconds, for tests",
+            {"resolution": 8, "channels": 1, "latent_dim": 8, "base_channels": 4, "n_critic": 2,
+             "batch_size": 8, "ema_decay": 0.9},
+        ),
+        "laptop": Preset(
+            "32x32 grey, 32 channels, in minutes on two CPU cores",
+            {"resolution": 32, "channels": 1, "latent_dim": 64, "base_channels": 32, "ema_decay": 0.99},
+        ),
+        "colab": Preset(
+            "32x32 colour, 64 channels, for a GPU",
+            {"base_channels": 64, "ema_decay": 0.999},
+        ),
+        "cifar10_32": Preset("the paper's ResNets for CIFAR-10: 128 channels"),
     }  # fmt: skip
 
     def __init__(
@@ -128,14 +126,14 @@ class WGANGP(GAN):
         require_positive(example="2e-4", learning_rate=learning_rate)
         with seeded(seed):
             super().__init__(
-                generator(resolution, channels, latent_dim, base_channels),
+                made(generator, resolution, channels, latent_dim, base_channels),
                 critic(resolution, channels, base_channels),
                 loss="wasserstein",
                 penalties=[GradientPenalty(penalty_weight)],
                 n_critic=n_critic,
                 ema_decay=ema_decay,
-                generator_optimizer=_adam(learning_rate),
-                discriminator_optimizer=_adam(learning_rate),
+                generator_optimizer=adam(learning_rate, beta_1=0.0, beta_2=0.9),
+                discriminator_optimizer=adam(learning_rate, beta_1=0.0, beta_2=0.9),
                 batch_size=batch_size,
                 seed=seed,
             )
@@ -150,7 +148,3 @@ def he(channels: int, kernel_size: int, scale: str = "same") -> layers.Layer:
 def batch_norm() -> layers.Layer:
     """The code's: momentum 0.9, epsilon 1e-5."""
     return BatchNormalization(momentum=0.9, epsilon=1e-5)
-
-
-def _adam(learning_rate: float) -> keras.optimizers.Optimizer:
-    return keras.optimizers.Adam(learning_rate, beta_1=0.0, beta_2=0.9, epsilon=1e-8)

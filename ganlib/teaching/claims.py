@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from ganlib.budget import budget
 from ganlib.errors import InputError
 from ganlib.files import read_json, write_json
+from ganlib.teaching.budget import budget
 
 VERDICTS = ("confirmed", "partly", "refuted", "inconclusive")
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from ganlib.grading import Mistake, Task
+from ganlib.teaching.grading import Mistake, Task
 from ganlib.metrics import frechet_distance
 
 EXACT = {"rtol": 1e-5, "atol": 1e-5}

@@ -127,3 +127,9 @@ def require_count(owner: object, of: str = "", **values: Any) -> None:
             raise InputError(
                 f"{type(owner).__name__}({name}={value!r}): expected a whole number{of}, 1 or more"
             )
+
+
+def step_of(path: Path) -> int:
+    """The step in a name such as step-00000500.png or step-00000500; -1 if there is none."""
+    digits = path.name.removeprefix("step-").split(".")[0]
+    return int(digits) if digits.isdigit() else -1

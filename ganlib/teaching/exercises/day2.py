@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from ganlib.exercises.day1 import RecordedBatch, recorded
-from ganlib.grading import Mistake, Task
+from ganlib.teaching.exercises.day1 import RecordedBatch, recorded
+from ganlib.teaching.grading import Mistake, Task
 
 
 def _column(*values: float) -> np.ndarray:

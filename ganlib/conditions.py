@@ -1,4 +1,4 @@
-"""Games with classes: G(z, y) against D(x, y).
+"""Classes, held by a model: labels for samples, images between classes, and whether batches have the labels.
 
 Mirza & Osindero 2014, arXiv:1411.1784, eq. 2: both players are told the class, and everything else stays as it is.
 """
@@ -12,49 +12,28 @@ import tensorflow as tf
 
 from ganlib.arguments import require_positive_integers
 from ganlib.errors import InputError
-from ganlib.gan import GAN, in_chunks
-from ganlib.randomness import key_of, uniform
-from ganlib.tricks import LabelFlipping, ReplayBuffer
+from ganlib.randomness import uniform
+from ganlib.sampling import key_from
 
 
-class ConditionalGAN(GAN):
-    """Mirza & Osindero 2014: the value of the game, with D(x | y) and G(z | y).
+class Classes:
+    """The classes of a model: labels int32 (batch,) in [0, num_classes).
 
-    G takes [latents (batch, latent_dim), labels (batch,)], D [images, labels]; labels are int32 in [0, num_classes).
-    In both updates the generated images have the labels of the real batch, so that both sides have the data's
-    distribution of classes, q(y) = p(y) (official codes draw them uniformly, which is the same for balanced data).
+    In both updates generated images have the labels of the real batch, so that both sides have the data's distribution
+    of classes, q(y) = p(y) (official codes draw them uniformly, which is the same for balanced data).
 
     Args:
-        generator: [latents, labels] -> images.
-        discriminator: [images, labels] -> logits.
-        num_classes: How many classes there are.
-        **kwargs: As `GAN` takes them.
-
-    Raises:
-        InputError: An argument is out of range, or a trick would part images from their labels.
+        num_classes: How many there are.
     """
 
-    def __init__(
-        self, generator: keras.Model, discriminator: keras.Model, *, num_classes: int, **kwargs: Any
-    ):
+    def __init__(self, num_classes: int):
         require_positive_integers(num_classes=num_classes)
-        for trick in (*kwargs.get("penalties", ()), *kwargs.get("tricks", ())):
-            if isinstance(trick, LabelFlipping | ReplayBuffer):
-                raise InputError(
-                    f"{type(trick).__name__} parts images from their labels: leave it out of a conditional model"
-                )
-        super().__init__(generator, discriminator, **kwargs)
         self.num_classes = num_classes
-        self._mixing_function = None
 
-    def conditioned(self, inputs, labels):
-        """[inputs, labels]: what G is given for latents, and D for images, of these classes."""
-        return [inputs, labels]
-
-    def sample_labels(
+    def labels(
         self, n: int, labels: int | Sequence[int] | None = None, seed: int | None = None
     ) -> np.ndarray:
-        """The classes, int32 (n,), that `sample` uses for the same arguments.
+        """The classes of `n` samples, int32 (n,).
 
         Args:
             n: How many.
@@ -65,10 +44,8 @@ class ConditionalGAN(GAN):
             InputError: A label is not a class of this model, or there are not `n` of them.
         """
         if labels is None:
-            key = key_of(
-                int(np.random.default_rng().integers(2**63)) if seed is None else int(seed), "sample labels"
-            )
-            return np.floor(uniform(key, 0, 0, [n, 1])[:, 0].numpy() * self.num_classes).astype(np.int32)
+            drawn = uniform(key_from(seed, "sample labels"), 0, 0, [n, 1])[:, 0].numpy()
+            return np.floor(drawn * self.num_classes).astype(np.int32)
         given = np.asarray(labels)
         if not np.issubdtype(given.dtype, np.integer) or given.shape not in ((), (n,)):
             raise InputError(f"labels={labels!r}: give one whole number, or {n} of them, one a sample")
@@ -76,39 +53,28 @@ class ConditionalGAN(GAN):
             raise InputError(f"labels={labels!r}: the classes of this model are 0 to {self.num_classes - 1}")
         return np.broadcast_to(given, (n,)).astype(np.int32)
 
-    def images_of(self, inputs: Any) -> np.ndarray:
-        """The averaged generator's images of [latents (n, latent_dim), classes].
-
-        Args:
-            inputs: Classes are labels (n,), or weights of classes (n, num_classes), floats, for images between classes.
+    def require_weights(self, weights: Any, n: int) -> np.ndarray:
+        """Weights of classes, float32 (n, num_classes), for images between classes.
 
         Raises:
-            InputError: The weights have another shape, or are not finite.
+            InputError: They have another shape, or are not finite.
         """
-        latents, classes = inputs
-        if np.ndim(classes) < 2:
-            return super().images_of(inputs)
-        weights = np.asarray(classes, np.float32)
-        if weights.shape != (len(latents), self.num_classes) or not np.isfinite(weights).all():
+        weights = np.asarray(weights, np.float32)
+        if weights.shape != (n, self.num_classes) or not np.isfinite(weights).all():
             raise InputError(
-                f"weights of classes of shape {weights.shape}: give finite ones, ({len(latents)}, {self.num_classes})"
+                f"weights of classes of shape {weights.shape}: give finite ones, ({n}, {self.num_classes})"
             )
-        if self._mixing_function is None:
-            mixing = mixing_classes(self.ema_generator, self.num_classes)
-            self._mixing_function = tf.function(lambda inputs: mixing(inputs, training=False))
-        return in_chunks(self._mixing_function, [latents, weights])
+        return weights
 
-    def example_batch(self, n: int | None = None, seed: int = 0) -> tuple[tf.Tensor, tf.Tensor]:
-        """Random images and all classes in turn, int32 (n,)."""
-        images = super().example_batch(n, seed)
-        return images, tf.range(len(images)) % self.num_classes
+    def check_batches(self, dataset: Any, labels: tf.TensorSpec | None, model: str) -> None:
+        """Check that batches have labels of these classes.
 
-    def _check_batches(self, dataset) -> tuple[tf.data.Dataset, int | None]:
-        checked = super()._check_batches(dataset)
-        _, labels = self.split_batch(dataset.element_spec)
+        Raises:
+            InputError: They do not.
+        """
         if labels is None or labels.shape.rank != 1 or not labels.dtype.is_integer:
             raise InputError(
-                f"{type(self).__name__} is conditional: fit it on batches of (images, labels), such as "
+                f"{model} is conditional: fit it on batches of (images, labels), such as "
                 "ganlib.data.load(name, labels=True).batch(n); labels are whole numbers (batch,)"
             )
         classes = getattr(dataset, "num_classes", None)
@@ -116,7 +82,6 @@ class ConditionalGAN(GAN):
             raise InputError(
                 f"the data has {classes} classes, the model num_classes={self.num_classes}: build it with as many"
             )
-        return checked
 
 
 def mixing_classes(network: keras.Model, num_classes: int) -> keras.Model:

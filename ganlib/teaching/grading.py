@@ -3,7 +3,7 @@
 A task's check compares a student's function with the task's reference on given cases. If they differ, the
 answers of typical mistakes are computed too, and the mistake that the student's function agrees with gives
 the hint.
-The tasks of a day are the tuple `TASKS` in `ganlib/exercises/<day>.py`.
+The tasks of a day are the tuple `TASKS` in `ganlib/teaching/exercises/<day>.py`.
 
 `ganlib grade my_day1.ipynb` runs a notebook in a process and a folder of its own and reports which checks fail.
 """
@@ -75,10 +75,11 @@ def tasks(day: str) -> dict[str, Task]:
     """
     if re.fullmatch(r"day[1-9]", day):
         import_tensorflow()
+        module = f"ganlib.teaching.exercises.{day}"
         try:
-            return {task.name: task for task in importlib.import_module(f"ganlib.exercises.{day}").TASKS}
+            return {task.name: task for task in importlib.import_module(module).TASKS}
         except ModuleNotFoundError as error:
-            if error.name != f"ganlib.exercises.{day}":
+            if error.name != module:
                 raise
     raise InputError(f"there are no exercises for {day!r}: use day1 to day5, as far as they are written")
 

@@ -1,0 +1,300 @@
+"""Charts of numbers: points of the plane, lines over the steps, bars, histograms, level curves."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ganlib.errors import InputError
+from ganlib.plots.figure import BLACK, COLORS, SKY, TEXT, VERMILION, Figure, finish, line_style
+
+
+def points(
+    real: Any | None,
+    fake: Any | None,
+    centers: Any | None = None,
+    limits: tuple[float, float] | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Real and generated points of the plane.
+
+    Args:
+        real: (n, 2) floats, or None.
+        fake: (m, 2) floats, or None.
+        centers: (k, 2), where the modes of the data are, drawn as crosses.
+        limits: (low, high) of both axes, to compare figures; default: what holds all points.
+        title: text above.
+
+    Returns:
+        A figure with equal scales on both axes and a legend.
+
+    Raises:
+        InputError: wrong shape, values that are not finite, nothing to draw, or low not below high.
+    """
+    clouds = (
+        ("real", real, dict(s=14, c=COLORS["real"], marker="o", alpha=0.45, linewidths=0)),
+        ("generated", fake, dict(s=14, c=COLORS["fake"], marker="^", alpha=0.45, linewidths=0)),
+        ("modes", centers, dict(s=90, c=BLACK, marker="+", linewidths=2)),
+    )
+    clouds = [(label, _points(label, cloud), style) for label, cloud, style in clouds if cloud is not None]
+    if not clouds:
+        raise InputError(
+            "points() got None for real, fake and centers; pass at least one array of shape (n, 2)"
+        )
+    if limits is None:
+        everything = np.concatenate([cloud for _, cloud, _ in clouds])
+        reach = 1.1 * max(float(np.abs(everything).max()), 1e-6)
+        limits = (-reach, reach)
+    if not limits[0] < limits[1]:
+        raise InputError(f"limits={limits}: expected (low, high) with low below high")
+    figure = Figure(6.4, 6.4)
+    axes = figure.add_subplot()
+    for label, cloud, style in clouds:
+        axes.scatter(cloud[:, 0], cloud[:, 1], label=label, **style)
+    axes.set(xlim=limits, ylim=limits, aspect="equal")
+    finish(axes, "first coordinate", "second coordinate", title)
+    figure.tight_layout()
+    return figure
+
+
+def traces(
+    lines: Mapping[str, tuple[Any, Any]],
+    x: str = "step (generator updates)",
+    y: str = "value",
+    title: str | None = None,
+    reference: float | None = None,
+    log: bool = False,
+) -> Figure:
+    """Quantities over the steps, each of one run or of several seeds: modes covered, FID, gradient norms.
+
+    Args:
+        lines: name -> (steps (n,), values (n,) or (seeds, n)). Of several seeds the mean is drawn, and the range from
+            the lowest to the highest as a band.
+        x: label of the horizontal axis.
+        y: label of the vertical one.
+        title: text above.
+        reference: a value to compare with, drawn as a thin line.
+        log: whether the vertical axis is logarithmic.
+
+    Raises:
+        InputError: nothing to draw, or steps and values of unequal length.
+    """
+    if not lines:
+        raise InputError("traces() got no lines; pass a mapping name -> (steps, values)")
+    figure = Figure(8, 5)
+    axes = figure.add_subplot()
+    if reference is not None:
+        axes.axhline(reference, color="0.5", linewidth=1.5)
+    for i, (name, (steps, values)) in enumerate(lines.items()):
+        steps, values = np.asarray(steps, float), np.atleast_2d(np.asarray(values, float))
+        if steps.ndim != 1 or values.ndim != 2 or values.shape[1] != len(steps) or not len(steps):
+            raise InputError(
+                f"{name!r} has steps of shape {steps.shape} and values of shape {values.shape}; expected (n,) and "
+                "(n,) or (seeds, n), n of 1 or more"
+            )
+        style = line_style(i, len(steps))
+        if len(values) > 1:
+            axes.fill_between(
+                steps, values.min(axis=0), values.max(axis=0), color=style["color"], alpha=0.18, linewidth=0
+            )
+        axes.plot(steps, values.mean(axis=0), label=name, **style)
+    if log:
+        axes.set_yscale("log")
+    finish(axes, x, y, title)
+    figure.tight_layout()
+    return figure
+
+
+def prd(curves: Mapping[str, tuple[Any, Any]], title: str | None = None) -> Figure:
+    """Precision over recall, Sajjadi et al. 2018, arXiv:1806.00035, figure 1: a curve a model.
+
+    Args:
+        curves: name -> (precision (n,), recall (n,)), as `metrics.prd_curve` gives them.
+        title: text above.
+
+    Raises:
+        InputError: no curves, unequal lengths, or values outside [0, 1].
+    """
+    if not curves:
+        raise InputError("prd() got no curves; pass a mapping name -> (precision, recall)")
+    figure = Figure(6.8, 6.4)
+    axes = figure.add_subplot()
+    for i, (name, (precision, recall)) in enumerate(curves.items()):
+        precision, recall = np.asarray(precision, float), np.asarray(recall, float)
+        if precision.shape != recall.shape or precision.ndim != 1 or not precision.size:
+            raise InputError(
+                f"{name!r} has precision of shape {precision.shape} and recall of shape {recall.shape}; expected (n,) "
+                "twice"
+            )
+        both = np.concatenate([precision, recall])
+        if not ((both >= -1e-6) & (both <= 1 + 1e-6)).all():
+            raise InputError(f"{name!r} has values outside [0, 1]; expected precision and recall as shares")
+        axes.plot(recall, precision, label=name, **line_style(i, len(recall)))
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    finish(axes, "recall", "precision", title)
+    figure.tight_layout()
+    return figure
+
+
+def histograms(
+    values: Mapping[str, Any],
+    x: str = "weight",
+    bins: int = 60,
+    limits: tuple[float, float] | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Densities of several sets of numbers, as outlines: weights of a clipped and of a penalised critic.
+
+    Args:
+        values: name -> numbers of any shape.
+        x: label of the horizontal axis.
+        bins: bins over the limits, the same for all.
+        limits: (low, high); default: what holds all numbers.
+        title: text above.
+
+    Raises:
+        InputError: nothing to draw, values that are not finite, bins below 1, or low not below high.
+    """
+    sets = {name: np.asarray(some, float).reshape(-1) for name, some in values.items()}
+    if not sets or not all(some.size and np.isfinite(some).all() for some in sets.values()):
+        raise InputError(
+            "histograms() got no numbers, or some that are not finite; check the model's weights"
+        )
+    if limits is None:
+        low = min(float(some.min()) for some in sets.values())
+        high = max(float(some.max()) for some in sets.values())
+        limits = (low, high) if low < high else (low - 0.5, low + 0.5)
+    if not limits[0] < limits[1] or bins < 1:
+        raise InputError(
+            f"limits={limits}, bins={bins}: expected (low, high) with low below high, 1 bin or more"
+        )
+    figure = Figure(8, 5)
+    axes = figure.add_subplot()
+    for i, (name, some) in enumerate(sets.items()):
+        density, edges = np.histogram(some, bins=bins, range=limits, density=True)
+        style = line_style(i, bins)
+        axes.stairs(
+            density, edges, label=name, color=style["color"], linestyle=style["linestyle"], linewidth=2.5
+        )
+    axes.set_yscale("log")
+    finish(axes, x, "density", title)
+    figure.tight_layout()
+    return figure
+
+
+def bars(
+    values: Mapping[str, Sequence[float]],
+    x: str = "value",
+    title: str | None = None,
+    reference: float | None = None,
+) -> Figure:
+    """Means as bars, with every seed's value as a point and "mean ± standard deviation" in figures.
+
+    Args:
+        values: name -> one value for each seed; the first name comes at the top.
+        x: label of the horizontal axis.
+        title: text above.
+        reference: a value to compare with, drawn as a line.
+
+    Raises:
+        InputError: nothing to draw, or values that are not finite.
+    """
+    sets = {name: np.asarray(some, float).reshape(-1) for name, some in values.items()}
+    if not sets or not all(some.size and np.isfinite(some).all() for some in sets.values()):
+        raise InputError(
+            "bars() got no values, or some that are not finite; leave out the runs that diverged"
+        )
+    figure = Figure(9, 1.3 + 0.55 * len(sets) + (0.4 if title else 0))
+    axes = figure.add_subplot()
+    longest = max(float(some.max()) for some in sets.values())
+    for i, some in enumerate(sets.values()):
+        axes.barh(i, some.mean(), color=SKY, height=0.6)
+        axes.plot(some, np.full(len(some), i), "o", color=BLACK, markersize=7, fillstyle="none", mew=2)
+        deviation = f" ± {some.std(ddof=1):.2g}" if len(some) > 1 else ""
+        axes.annotate(
+            f"{some.mean():.3g}{deviation}",
+            (max(float(some.max()), 0.0), i),
+            xytext=(12, 0),
+            textcoords="offset points",
+            fontsize=TEXT,
+            va="center",
+        )
+    if reference is not None:
+        axes.axvline(reference, color=VERMILION, linestyle="--", linewidth=2)
+        longest = max(longest, reference)
+    axes.set_yticks(range(len(sets)), sets)
+    axes.invert_yaxis()
+    axes.margins(x=0.02)
+    if longest > 0:
+        axes.set_xlim(right=1.35 * longest)  # room for the figures
+    finish(axes, x, "", title)
+    figure.tight_layout()
+    return figure
+
+
+def surface(
+    function: Callable[[np.ndarray], Any],
+    limits: tuple[float, float],
+    real: Any | None = None,
+    fake: Any | None = None,
+    title: str | None = None,
+    resolution: int = 80,
+) -> Figure:
+    """Level curves of a function of the plane, such as a critic, with the points that it judges.
+
+    Gulrajani et al. 2017, arXiv:1704.00028, figure 1a.
+
+    Args:
+        function: Points (n, 2) float32 -> (n,) or (n, 1) numbers.
+        limits: (low, high) of both axes.
+        real: points (m, 2) to draw, or None.
+        fake: the same.
+        title: text above.
+        resolution: points along each axis at which the function is taken.
+
+    Raises:
+        InputError: low not below high, or values that are not finite.
+    """
+    if not limits[0] < limits[1] or resolution < 2:
+        raise InputError(
+            f"limits={limits}, resolution={resolution}: expected (low, high) with low below high, 2 points or more"
+        )
+    ticks = np.linspace(*limits, resolution)
+    x, y = np.meshgrid(ticks, ticks)
+    places = np.stack([x.reshape(-1), y.reshape(-1)], axis=1).astype(np.float32)
+    values = np.asarray(function(places), float).reshape(resolution, resolution)
+    if not np.isfinite(values).all():
+        raise InputError("the function is not finite on all of the plane; check the model's weights")
+    figure = Figure(7.8, 6.4)
+    axes = figure.add_subplot()
+    filled = axes.contourf(x, y, values, levels=12, cmap="cividis")
+    axes.contour(x, y, values, levels=12, colors="white", linewidths=0.8)
+    bar = figure.colorbar(filled, ax=axes)
+    bar.ax.tick_params(labelsize=TEXT)
+    for label, cloud, color, marker in (("real", real, "white", "o"), ("generated", fake, VERMILION, "^")):
+        if cloud is not None:
+            cloud = _points(label, cloud)
+            axes.scatter(
+                cloud[:, 0],
+                cloud[:, 1],
+                s=26,
+                c=color,
+                marker=marker,
+                label=label,
+                edgecolors=BLACK,
+                linewidths=0.6,
+            )
+    axes.set(xlim=limits, ylim=limits, aspect="equal")
+    finish(axes, "first coordinate", "second coordinate", title)
+    figure.tight_layout()
+    return figure
+
+
+def _points(name: str, cloud: Any) -> np.ndarray:
+    """A checked (n, 2) array."""
+    cloud = np.asarray(cloud, dtype=np.float64)
+    if cloud.ndim != 2 or cloud.shape[1] != 2 or not len(cloud):
+        raise InputError(f"{name} points have shape {cloud.shape}; expected (n, 2) with n of 1 or more")
+    if not np.isfinite(cloud).all():
+        raise InputError(f"{name} points hold values that are not finite; check the model's weights")
+    return cloud

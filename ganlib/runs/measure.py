@@ -1,0 +1,120 @@
+"""What a run is worth: scores against data, pictures of translations."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganlib.errors import InputError
+from ganlib.quiet import import_tensorflow
+from ganlib.runs.folder import load, read_config
+
+if TYPE_CHECKING:
+    from ganlib.engine import Engine
+
+
+def evaluate(
+    run: str | Path, options: dict[str, Any], model: str | None = None, preset: str | None = None
+) -> tuple[Any, Path]:
+    """Score a run against the data that it was trained on, or other data, and keep the result.
+
+    Args:
+        run: As for `load`.
+        options: metrics (list of names; None: what suits the model), samples (None: 10,000; of a translator all
+            sources), data and split (None: the run's; of a translator "test"), extractor, truncation, seed,
+            batch_size, cache, out (None: evaluation.json in the run's folder; an earlier one is replaced).
+        model: As for `load`.
+        preset: As for `load`.
+
+    Returns:
+        The `ganlib.metrics.Evaluation`, and where it was written.
+
+    Raises:
+        InputError: An option does not fit; nothing has been written.
+        CheckpointError: As for `load`.
+    """
+    run = Path(run)
+    folder = run if run.is_dir() else run.parent
+    out = Path(options["out"] or folder / "evaluation.json")
+    if out.suffix != ".json":
+        raise InputError(f"--out {out} does not end in .json; choose such a name")
+    if not run.exists():
+        raise InputError(f"{run} does not exist; give the folder of a run, or a .weights.h5 file")
+    stored = (folder / "config.json").exists() and not (model and preset)
+    config = read_config(folder) if stored else None
+    if config is None and options["data"] is None:
+        raise InputError(f"{folder} has no config.json that names its data; give --data")
+    import_tensorflow()
+    gan = load(run, model, preset)
+    if options["data"] is None:
+        name, more = config["options"]["data"], config["options"].get("data_options") or {}
+        seed = config["options"].get("seed") or 0  # of generated data: the same stream as in training
+    else:
+        name, more, seed = options["data"], {}, 0
+    split = options["split"] or gan.default_split
+    more = {**more, "seed": seed} | ({"split": split} if split else {})
+    if gan.classes is not None:
+        more["labels"] = False  # other data need not have any
+    if len(gan.image_shape) == 3:
+        more["channels"] = gan.image_shape[-1]
+    data = gan.load_data(name, **more)
+    how = {key: options[key] for key in ("truncation", "extractor", "seed", "batch_size", "cache")}
+    evaluation = gan.evaluate_on(data, options["metrics"], options["samples"], **how)
+    return evaluation, evaluation.save(out)
+
+
+def translate(
+    run: str | Path, source: str | None, n: int, model: str | None = None, preset: str | None = None
+) -> list[Any]:
+    """Translate images with the model of a run.
+
+    Args:
+        run: As for `load`.
+        source: A folder of images; None: the test split of the data that the run was trained on.
+        n: How many images, at most.
+        model: As for `load`.
+        preset: As for `load`.
+
+    Returns:
+        Arrays (n, height, width, channels): sources and translations; and what `Translator.pictures_of` has beside
+        them, if the data has targets.
+
+    Raises:
+        InputError: The model is no translator, or the images are not what it takes.
+        CheckpointError: As for `load`.
+    """
+    gan = load(run, model, preset)
+    if gan.sampled:
+        raise InputError(f"{run} holds a {type(gan).__name__}, which translates nothing: use `ganlib sample`")
+    if source is not None:
+        from ganlib import data as sources
+
+        resolution, _, channels = gan.source_shape
+        images = sources.load(f"folder:{source}", resolution=resolution, channels=channels)
+        chosen = images.to_numpy(min(n, images.size))
+        return [chosen, gan.translate(chosen, seed=0)]
+    folder = Path(run) if Path(run).is_dir() else Path(run).parent
+    if not (folder / "config.json").exists():
+        raise InputError(f"{folder} has no config.json that names its data; give --input")
+    options = read_config(folder)["options"]
+    more = {key: value for key, value in options["data_options"].items() if key != "split"}
+    more |= {"channels": gan.source_shape[-1], "seed": options["seed"]}
+    data = gan.load_data(options["data"], gan.default_split, **more)
+    return gan.pictures_of(*data.to_numpy(min(n, data.size)))
+
+
+def scores_of(gan: "Engine", data: Any, options: dict[str, Any]) -> tuple[list[dict], str | None]:
+    """The scores of the finished run, or why there are none."""
+    if not options["score"]:
+        return [], "--no-score"
+    if not gan.sampled:
+        return [], "`ganlib evaluate` compares translations with held-out targets"
+    if data.name != "fashion_mnist":
+        return [], f"FID(fashion-cnn) judges fashion_mnist only, not {data.name}"
+    from ganlib import metrics
+
+    started = time.perf_counter()
+    try:
+        score = metrics.fid_fashion_cnn(lambda n, seed: gan.sample(n, seed=seed))
+    except InputError as error:  # such as images too small for the network
+        return [], str(error)
+    return [score | {"seconds": round(time.perf_counter() - started, 1)}], None

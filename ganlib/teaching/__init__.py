@@ -1,0 +1,1 @@
+"""What the course needs beyond the library: budgets, claims, exercises, grading. The library does not import it."""
