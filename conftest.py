@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,71 @@ import json as _json
 with open({path!r}, "w", encoding="utf-8") as _file:
     _json.dump(result, _file, default=lambda value: getattr(value, "numpy", lambda: value)().tolist())
 """
+
+
+# group of a test file -> beginnings of their names; what is left is "library"
+_GROUPS = {
+    "lessons": ("notebooks/",),
+    "exercises": ("solutions/", "tests/test_exercises", "tests/test_grading"),
+    "experiments": ("tests/test_experiments", "tests/test_claims", "tests/test_notebooks"),
+    "replicas": ("tests/test_scaling",),
+    "engine": ("tests/test_engine", "tests/test_gan", "tests/test_checkpoints"),
+    "registry": ("tests/test_registry",),
+    "data, metrics": (
+        "tests/test_data",
+        "tests/test_metrics",
+        "tests/test_extractors",
+        "tests/test_evaluator",
+    ),
+    "command, runs": (
+        "tests/test_cli",
+        "tests/test_bad_inputs",
+        "tests/test_callbacks",
+        "tests/test_monitors",
+    ),
+}
+
+
+class _CpuMinutes:
+    """CPU time of each group of tests, kernels and other processes included, over all workers."""
+
+    def __init__(self):
+        self.seconds: Counter[str] = Counter()
+
+    @staticmethod
+    def _now() -> float:
+        times = os.times()
+        return times.user + times.system + times.children_user + times.children_system
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        """Measure a test with its fixtures; a kernel's time counts when it ends."""
+        start = self._now()
+        yield
+        beginnings = ((group, item.nodeid.startswith(names)) for group, names in _GROUPS.items())
+        self.seconds[next((group for group, found in beginnings if found), "library")] += self._now() - start
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Send a worker's numbers to whoever started it."""
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["cpu_seconds"] = dict(self.seconds)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Add a worker's numbers."""
+        self.seconds.update(getattr(node, "workeroutput", {}).get("cpu_seconds", {}))
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print them."""
+        terminalreporter.section("CPU minutes")
+        for group, seconds in self.seconds.most_common():
+            terminalreporter.line(f"{seconds / 60:6.1f}  {group}")
+        terminalreporter.line(f"{sum(self.seconds.values()) / 60:6.1f}  together")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Count CPU time."""
+    config.pluginmanager.register(_CpuMinutes())
 
 
 @pytest.hookimpl(tryfirst=True)

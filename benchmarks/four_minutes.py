@@ -59,9 +59,8 @@ def image_models() -> dict[str, type]:
     for name, cls in ganlib.models.registry().items():
         gan = cls.from_preset("laptop")
         shape = gan.image_shape
-        if hasattr(gan, "num_classes") or hasattr(gan, "translate"):
-            continue
-        if len(shape) == 3 and shape[0] >= 28 and shape[2] == 1:
+        unconditional = gan.sampled and gan.classes is None
+        if unconditional and len(shape) == 3 and shape[0] >= 28 and shape[2] == 1:
             found[name] = cls
     return found
 

@@ -7,10 +7,10 @@ and nothing was written; 130 after Ctrl-C and 143 after SIGTERM, state saved. Er
 ...`, on stderr; GANLIB_DEBUG=1 adds the traceback of an unexpected one.
 """
 
-import io
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,6 @@ import click
 
 from ganlib import __version__
 from ganlib.errors import GanlibError, InputError
-
-_POSITIVE = click.FloatRange(min=0, min_open=True)
-_COUNT = click.IntRange(min=1)
 
 
 class _Group(click.Group):
@@ -55,7 +52,7 @@ def _fail(message: Any, status: int) -> int:
 @click.group(
     cls=_Group,
     invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True},
 )
 @click.version_option(__version__, prog_name="ganlib")
 @click.pass_context
@@ -85,11 +82,24 @@ def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str
     return pairs
 
 
+# What kinds of options have in common.
+_PATH = {"type": click.Path(path_type=Path)}
+_COUNT = {"type": click.IntRange(min=1), "metavar": "N"}
+_SEED = {"type": int, "metavar": "N"}
+_POSITIVE = {"type": click.FloatRange(min=0, min_open=True), "metavar": "X"}
+_PAIRS = {"multiple": True, "callback": _pairs, "metavar": "KEY=VALUE"}
+
+
+def _of_run(command: Callable) -> Callable:
+    """The argument RUN, and the options that say what its weights are of."""
+    command = click.option("--preset", help="The preset of that model.")(command)
+    model = click.option("--model", help="Whose weights RUN holds, if no config.json is beside them.")
+    return click.argument("run", **_PATH)(model(command))
+
+
 @main.command()
 @click.argument("model")
-@click.option(
-    "--preset", default="laptop", show_default=True, help="Size of the networks: see `ganlib list`."
-)
+@click.option("--preset", default="laptop", help="Size of the networks: see `ganlib list`.")
 @click.option(
     "--data",
     help="fashion_mnist, mnist, cifar10, digits, polygons, shapes, matching_shapes, "
@@ -100,66 +110,32 @@ def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str
 @click.option(
     "--data-option",
     "data_options",
-    multiple=True,
-    callback=_pairs,
-    metavar="KEY=VALUE",
+    **_PAIRS,
     help="Argument of the data source, such as full=true; may be repeated.",
 )
 @click.option(
     "--kimg",
-    type=_POSITIVE,
-    metavar="X",
+    **_POSITIVE,
     help="Thousands of real images to show to the discriminator; cyclegan's learning rate falls to 0 over them.  "
     "[default: 165; for cyclegan the preset's]",
 )
-@click.option(
-    "--minutes",
-    type=_POSITIVE,
-    metavar="X",
-    help="Stop after so many minutes of training, if that is earlier.",
-)
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/MODEL]")
+@click.option("--minutes", **_POSITIVE, help="Stop after so many minutes of training, if that is earlier.")
+@click.option("--out", **_PATH, help="Run folder.  [default: runs/MODEL]")
 @click.option("--resume", is_flag=True, help="Continue the run in --out from its last checkpoint.")
-@click.option(
-    "--seed",
-    type=int,
-    metavar="N",
-    default=0,
-    show_default=True,
-    help="Seed of weights, latents and order of data.",
-)
-@click.option("--batch-size", type=_COUNT, metavar="N", help="Real images a step.  [default: the preset's]")
-@click.option(
-    "--resolution", type=_COUNT, metavar="N", help="Height and width of images.  [default: the preset's]"
-)
+@click.option("--seed", **_SEED, default=0, help="Seed of weights, latents and order of data.")
+@click.option("--batch-size", **_COUNT, help="Real images a step.  [default: the preset's]")
+@click.option("--resolution", **_COUNT, help="Height and width of images.  [default: the preset's]")
 @click.option(
     "--set",
     "arguments",
-    multiple=True,
-    callback=_pairs,
-    metavar="KEY=VALUE",
+    **_PAIRS,
     help="Constructor argument of the model, such as latent_dim=32; may be repeated.",
 )
+@click.option("--strategy", default="none", help="none, mirrored, mirrored:N, cpu:N, tpu or tpu:ADDRESS.")
+@click.option("--checkpoint-every", **_COUNT, help="Steps.  [default: a tenth of the run, at most 500]")
+@click.option("--sample-every", **_COUNT, help="Steps between pictures.  [default: a twentieth of the run]")
 @click.option(
-    "--strategy",
-    default="none",
-    show_default=True,
-    help="none, mirrored, mirrored:N, cpu:N, tpu or tpu:ADDRESS.",
-)
-@click.option(
-    "--checkpoint-every", type=_COUNT, metavar="N", help="Steps.  [default: a tenth of the run, at most 500]"
-)
-@click.option(
-    "--sample-every",
-    type=_COUNT,
-    metavar="N",
-    help="Steps between pictures.  [default: a twentieth of the run]",
-)
-@click.option(
-    "--score/--no-score",
-    default=True,
-    show_default=True,
-    help="Compute FID(fashion-cnn) at the end (fashion_mnist only).",
+    "--score/--no-score", default=True, help="Compute FID(fashion-cnn) at the end (fashion_mnist only)."
 )
 @click.option("--deterministic", is_flag=True, help="Bit-identical repeats on one machine; slower on a GPU.")
 @click.pass_context
@@ -170,47 +146,27 @@ def train(context: click.Context, model: str, **options: Any) -> int:
     checkpoints/, model.weights.h5 and metrics.json. Ctrl-C saves and stops; --resume continues.
     """
     options["out"] = options["out"] or Path("runs") / model
-    given = {
-        name
-        for name in options
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-    }
+    source = context.get_parameter_source
+    given = {name for name in options if source(name) is click.core.ParameterSource.COMMANDLINE}
     from ganlib import runs
 
     return runs.train(model, options, given)
 
 
 @main.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--n", type=_COUNT, metavar="N", default=64, show_default=True, help="How many.")
-@click.option(
-    "--seed", type=int, metavar="N", help="Same seed, same samples.  [default: another one each time]"
-)
-@click.option(
-    "--truncation",
-    type=_POSITIVE,
-    metavar="X",
-    help="Largest latent: fewer oddities, less variety.",
-)
+@click.option("--n", **_COUNT, default=64, help="How many.")
+@click.option("--seed", **_SEED, help="Same seed, same samples.  [default: another one each time]")
+@click.option("--truncation", **_POSITIVE, help="Largest latent: fewer oddities, less variety.")
 @click.option("--labels", help="Classes, for a conditional model: 3, or 0,1,2, repeated up to --n.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    **_PATH,
     default=Path("samples.png"),
-    show_default=True,
     help="A .png picture, or an .npz file with the array `samples`, float32 in [-1, 1].",
 )
-@click.option("--model", help="Whose weights RUN holds, if no config.json is beside them.")
-@click.option("--preset", help="The preset of that model.")
+@_of_run
 def sample(
-    run: Path,
-    n: int,
-    seed: int | None,
-    truncation: float | None,
-    labels: str | None,
-    out: Path,
-    model: str | None,
-    preset: str | None,
+    run: Path, n: int, labels: str | None, out: Path, model: str | None, preset: str | None, **draw: Any
 ) -> None:
     """Draw samples from a run folder or a .weights.h5 file."""
     _require_suffix(out)
@@ -227,38 +183,27 @@ def sample(
         )
     if classes is not None:
         classes = [classes[i % len(classes)] for i in range(n)]
-    samples = gan.sample(n, labels=classes, truncation=truncation, seed=seed)
-    if out.suffix == ".png":
-        from ganlib import plots
-
-        plots.save_png(samples, out)
-    else:
-        _save_arrays(
-            out, {"samples": samples} if classes is None else {"samples": samples, "labels": classes}
-        )
+    samples = gan.sample(n, labels=classes, **draw)
+    _save(out, [samples], {"samples": samples} | ({} if classes is None else {"labels": classes}))
     click.echo(f"{n} samples: {out}")
 
 
 @main.command()
-@click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--input",
     "source",
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
+    **_PATH | {"metavar": "FOLDER"},
     help="Images to translate.  [default: the test split of the run's data]",
 )
-@click.option("--n", type=_COUNT, metavar="N", default=8, show_default=True, help="How many, at most.")
+@click.option("--n", **_COUNT, default=8, help="How many, at most.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    **_PATH,
     default=Path("translations.png"),
-    show_default=True,
     help="A .png picture, a row for each image; or an .npz file with the arrays `sources` and `translations`, float32 "
     "in [-1, 1].",
 )
-@click.option("--model", help="Whose weights RUN holds, if no config.json is beside them.")
-@click.option("--preset", help="The preset of that model.")
+@_of_run
 def translate(
     run: Path, source: Path | None, n: int, out: Path, model: str | None, preset: str | None
 ) -> None:
@@ -271,12 +216,7 @@ def translate(
     from ganlib import runs
 
     shown = runs.translate(run, source, n, model, preset)
-    if out.suffix == ".png":
-        from ganlib import plots
-
-        plots.save_png(plots.in_rows(shown), out, len(shown))
-    else:
-        _save_arrays(out, {"sources": shown[0], "translations": shown[1]})
+    _save(out, shown, {"sources": shown[0], "translations": shown[1]})
     click.echo(f"{len(shown[0])} translations: {out}")
 
 
@@ -285,24 +225,25 @@ def _require_suffix(out: Path) -> None:
         raise InputError(f"--out {out} ends in neither .png nor .npz; choose one of them")
 
 
-def _save_arrays(out: Path, arrays: dict[str, Any]) -> None:
-    import numpy as np
+def _save(out: Path, columns: list[Any], arrays: dict[str, Any]) -> None:
+    """Write a picture of images, one or more columns of them; or arrays, if that is how `out` ends."""
+    if out.suffix == ".npz":
+        from ganlib.files import write_arrays
 
-    from ganlib.files import write_atomically
+        write_arrays(out, arrays, compress=True)
+        return
+    from ganlib import plots
 
-    content = io.BytesIO()
-    np.savez_compressed(content, **arrays)
-    write_atomically(out, content.getvalue())
+    images, in_row = (columns[0], None) if len(columns) == 1 else (plots.in_rows(columns), len(columns))
+    plots.save_png(images, out, in_row)
 
 
 @main.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, **_PATH, metavar="FILE...")
 @click.option(
     "--timeout",
-    type=_POSITIVE,
-    metavar="SECONDS",
+    **_POSITIVE | {"metavar": "SECONDS"},
     default=120.0,
-    show_default=True,
     help="Longest time for a cell; it is interrupted then, and the rest goes on.",
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
@@ -325,7 +266,6 @@ def grade(files: tuple[Path, ...], timeout: float, as_json: bool) -> int:
 
 
 @main.command()
-@click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--metrics",
     help="Of fid, kid, precision, recall, density, coverage, inception_score, prd, swd, ms_ssim; of translations also "
@@ -344,15 +284,12 @@ def grade(files: tuple[Path, ...], timeout: float, as_json: bool) -> int:
     help="fashion-cnn, inception-tfhub[:PATH], inception-keras[:PATH], classifier, random-convolutions or "
     "identity.  [default: what suits the data]",
 )
-@click.option("--truncation", type=_POSITIVE, metavar="X", help="Largest latent.")
-@click.option("--seed", type=int, metavar="N", default=0, show_default=True, help="Of the samples.")
-@click.option("--batch-size", type=_COUNT, metavar="N", help="Images a call of the extractor.")
-@click.option(
-    "--cache", type=click.Path(path_type=Path), help="Features of real data.  [default: ~/.cache/ganlib]"
-)
-@click.option("--out", type=click.Path(path_type=Path), help="[default: RUN/evaluation.json]")
-@click.option("--model", help="Whose weights RUN holds, if no config.json is beside them.")
-@click.option("--preset", help="The preset of that model.")
+@click.option("--truncation", **_POSITIVE, help="Largest latent.")
+@click.option("--seed", **_SEED, default=0, help="Of the samples.")
+@click.option("--batch-size", **_COUNT, help="Images a call of the extractor.")
+@click.option("--cache", **_PATH, help="Features of real data.  [default: ~/.cache/ganlib]")
+@click.option("--out", **_PATH, help="[default: RUN/evaluation.json]")
+@_of_run
 def evaluate(run: Path, metrics: str | None, model: str | None, preset: str | None, **options: Any) -> None:
     """Score a run: FID and others, with standard errors and all that they depend on."""
     given = None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
@@ -386,9 +323,7 @@ def list_models(as_json: bool) -> None:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs go."
-)
+@click.option("--out", **_PATH, default=Path("runs"), help="Where runs go.")
 def doctor(as_json: bool, out: Path) -> int:
     """Show what this machine has, and what to do about what it lacks."""
     from ganlib import doctor as examination

@@ -4,6 +4,7 @@ Nothing here may assume that the installation works: every look is taken apart f
 becomes a line of the report.
 """
 
+import dataclasses
 import importlib.metadata
 import os
 import platform
@@ -28,9 +29,8 @@ OPTIONAL = {
     "tensorflow-datasets": ("data tfds:NAME", "pip install tensorflow-datasets"),
     "tensorboard": ("callbacks.TensorBoard", "pip install tensorboard"),
 }
-_LEAST_FREE = (
-    0.5  # GB; a long run keeps three checkpoints and its pictures, far below that for every laptop preset
-)
+# GB; a long run keeps three checkpoints and its pictures, far below that for every laptop preset
+_LEAST_FREE = 0.5
 
 
 def examine(out: str | Path = "runs") -> dict[str, Any]:
@@ -53,7 +53,10 @@ def examine(out: str | Path = "runs") -> dict[str, Any]:
         "memory_gb": _look(problems, "memory", _memory, None),
         "devices": devices,
         "data": _look(problems, "data", _data, []),
-        "optional": {name: _optional(name) for name in OPTIONAL},
+        "optional": {
+            name: {"version": _version(name), "for": purpose, "get": command}
+            for name, (purpose, command) in OPTIONAL.items()
+        },
         "run_folder": _run_folder(Path(out), problems),
         "problems": problems,
         "ok": not problems,
@@ -177,15 +180,7 @@ def _memory() -> dict[str, float] | None:
 def _data() -> list[dict[str, Any]]:
     from ganlib import data
 
-    return [
-        {"name": entry.name, "found": entry.found, "where": entry.where, "remedy": entry.remedy}
-        for entry in data.available()
-    ]
-
-
-def _optional(name: str) -> dict[str, str | None]:
-    purpose, command = OPTIONAL[name]
-    return {"version": _version(name), "for": purpose, "get": command}
+    return [dataclasses.asdict(entry) for entry in data.available()]
 
 
 def _run_folder(out: Path, problems: list[str]) -> dict[str, Any]:

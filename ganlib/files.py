@@ -2,11 +2,11 @@
 
 import contextlib
 import csv
-import errno
 import io
 import json
 import os
 import tempfile
+from errno import EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EROFS
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,7 @@ from ganlib.errors import GanlibError, InputError
 
 # What another path, chosen by the user, would cure. Everything else (disk full, input/output error) is the
 # machine's.
-_PATH_ERRORS = {
-    errno.EACCES,
-    errno.EEXIST,
-    errno.EISDIR,
-    errno.ENAMETOOLONG,
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EPERM,
-    errno.EROFS,
-}
+_PATH_ERRORS = {EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EROFS}
 
 
 def cannot_write(path: str | Path, error: OSError) -> GanlibError:
@@ -88,6 +79,15 @@ def write_atomically(path: str | Path, content: bytes | str) -> Path:
             raise cannot_write(path, error) from error
         raise
     return path
+
+
+def write_arrays(path: str | Path, arrays: dict[str, Any], compress: bool = False) -> Path:
+    """Write arrays by name as an .npz file, atomically. Errors as in `write_atomically`."""
+    import numpy as np
+
+    out = io.BytesIO()
+    (np.savez_compressed if compress else np.savez)(out, **arrays)
+    return write_atomically(path, out.getvalue())
 
 
 def write_json(path: str | Path, value: Any) -> Path:

@@ -24,9 +24,6 @@ import scipy.special
 from ganlib.arguments import require_positive_integers
 from ganlib.errors import InputError
 
-_METHODS = ("slerp", "lerp")
-
-
 # ------------------------------------------------------------------------------------------------ walks
 
 
@@ -487,9 +484,10 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 
 
 def _method(name: str) -> Callable[[Any, Any, Any], np.ndarray]:
-    if name not in _METHODS:
-        raise InputError(f"method={name!r}: choose one of {', '.join(_METHODS)}")
-    return {"slerp": slerp, "lerp": lerp}[name]
+    methods = {"slerp": slerp, "lerp": lerp}
+    if name not in methods:
+        raise InputError(f"method={name!r}: choose one of {', '.join(methods)}")
+    return methods[name]
 
 
 def _rows(name: str, images: Any, features: Callable[[Any], Any] | None) -> np.ndarray:

@@ -15,15 +15,3 @@ from ganlib.callbacks.diversity import CollapseAlarm, pairwise
 from ganlib.callbacks.gradient_norms import GradientNorms
 from ganlib.callbacks.monitor import Alarm, Monitor
 from ganlib.callbacks.spectra import Spectra, as_matrix, singular_values, weight_matrices
-
-__all__ = [
-    "Alarm",
-    "CollapseAlarm",
-    "GradientNorms",
-    "Monitor",
-    "Spectra",
-    "as_matrix",
-    "pairwise",
-    "singular_values",
-    "weight_matrices",
-]

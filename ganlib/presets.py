@@ -8,8 +8,9 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import keras
 
-from ganlib.arguments import require_known
+from ganlib.arguments import require_known, require_positive_integers
 from ganlib.errors import InputError
+from ganlib.randomness import seeded
 
 
 class Architecture(NamedTuple):
@@ -26,6 +27,16 @@ class Architecture(NamedTuple):
     defaults: Mapping[str, Any] = {}
     recipe: Mapping[str, Any] = {}
     table: Callable[[Any], Any] | None = None
+
+    def build(self, seed: int, options: Mapping[str, Any] = {}, **sizes: Any) -> Any:
+        """The networks of these sizes (and other options), with the initial weights of a seed.
+
+        Raises:
+            InputError: A size is not a positive integer.
+        """
+        require_positive_integers(**sizes)
+        with seeded(seed):
+            return self.networks(**sizes, **options)
 
 
 class Preset(NamedTuple):

@@ -84,8 +84,59 @@ def test_starting_at_is_skipping(start):
     assert len(got) == 75
     if start <= 100:
         np.testing.assert_array_equal(got, order(batched.skip(start), 3))
-    np.testing.assert_array_equal(order(restarted.starting_at(5), 1), order(batched.skip(5), 1))
-    assert (restarted.start, restarted.batch_size, restarted.size) == (start, 25, COUNT)
+        np.testing.assert_array_equal(order(restarted.starting_at(5), 1), order(batched.skip(start + 5), 1))
+    np.testing.assert_array_equal(
+        order(restarted.starting_at(5), 1), order(batched.starting_at(start + 5), 1)
+    )
+    assert (restarted.batch_size, restarted.size) == (25, COUNT)
+
+
+@pytest.mark.parametrize("size", [None, 7, 64])
+@pytest.mark.parametrize("image", [0, 24, 25, 999, 2503])
+def test_any_image_can_be_the_first_of_batches_of_any_size(image, size):
+    batched = numbered().batch(25)
+    stream, size_of = order(batched, 120), 25 if size is None else size
+    restarted = batched.from_image(image, size)
+    assert (restarted.batch_size, restarted.size) == (size_of, COUNT)
+    assert [spec.shape.as_list() for spec in restarted.element_spec] == [[size_of, 1], [size_of]]
+    np.testing.assert_array_equal(order(restarted, 3), stream[image : image + 3 * size_of])
+    for points, labels in restarted.take(2).as_numpy_iterator():
+        np.testing.assert_array_equal(labels, points[:, 0].astype(int) % 7)
+    # a stream that was started is a stream: images count from its first
+    again = restarted.from_image(11, 8)
+    np.testing.assert_array_equal(order(again, 2), stream[image + 11 : image + 11 + 16])
+
+
+@pytest.mark.parametrize("batch", [0, 3, 40, 10**12])
+def test_from_an_image_is_skipping_where_a_batch_begins(batch):
+    batched = numbered().batch(25)
+    found = order(batched.from_image(25 * batch), 3)
+    np.testing.assert_array_equal(found, order(batched.starting_at(batch), 3))
+    if batch <= 100:
+        np.testing.assert_array_equal(found, order(batched.skip(batch), 3))
+
+
+def test_one_pass_from_an_image():
+    kept = numbered(repeat=False, shuffle=False).batch(64, drop_remainder=False).from_image(930)
+    assert kept.cardinality() == 2
+    assert [len(points) for points, _ in kept.as_numpy_iterator()] == [64, 6]
+    np.testing.assert_array_equal(order(kept, 9), np.arange(930, COUNT))
+    full = numbered(repeat=False, shuffle=False).batch(64).from_image(930, 32)
+    np.testing.assert_array_equal(order(full, 9), np.arange(930, 994))
+    assert list(full.from_image(100)) == []
+
+
+def test_batches_of_one_class_start_where_a_batch_does():
+    batches = data.single_label_batches(numbered(), 20)
+    for a, b in zip(batches.from_image(60).take(2), batches.skip(3).take(2), strict=True):
+        np.testing.assert_array_equal(a[0], b[0])
+        np.testing.assert_array_equal(a[1], b[1])
+    with pytest.raises(InputError, match=r"image 50 is not the first of a batch of 20.*made whole"):
+        batches.from_image(50)
+    with pytest.raises(InputError, match="image 60 is not the first of a batch of 8"):
+        batches.from_image(60, 8)
+    with pytest.raises(InputError, match="not the first of a batch of 8"):
+        batches.starting_at(1).from_image(8, 8)  # image 28 of the whole
 
 
 def test_labels_stay_with_their_examples():
@@ -210,6 +261,9 @@ def test_bytes_become_the_ends_of_the_range_exactly():
             ["1000 examples", "2000", "drop_remainder=False"],
         ),
         (lambda: numbered().batch(8).starting_at(-1), InputError, ["batch_index=-1"]),
+        (lambda: numbered().batch(8).from_image(-1), InputError, ["image=-1"]),
+        (lambda: numbered().batch(8).from_image(2.5), InputError, ["image=2.5", "integer"]),
+        (lambda: numbered().batch(8).from_image(0, 0), InputError, ["batch_size=0", "at least 1"]),
         (lambda: numbered().to_numpy(1001), InputError, ["n=1001", "1000"]),
         (lambda: data.load("gaussians_ring").to_numpy(), InputError, ["infinite", "to_numpy(n)"]),
         (lambda: numbered().details(4), InputError, ["no table of factors"]),

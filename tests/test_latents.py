@@ -12,7 +12,7 @@ import pytest
 import scipy.stats
 
 from ganlib import latents as lt
-from ganlib.conditional import ConditionalGAN, mixing_classes
+from ganlib.conditions import mixing_classes
 from ganlib.errors import InputError
 from ganlib.models import registry
 
@@ -244,7 +244,7 @@ def test_every_pair():
 
 
 def models_that_know_classes():
-    return {name: cls for name, cls in registry().items() if issubclass(cls, ConditionalGAN)}
+    return {name: cls for name, cls in registry().items() if cls.follows("num_classes", {})}
 
 
 @pytest.fixture(params=models_that_know_classes())
@@ -253,14 +253,15 @@ def gan(request):
     gan = models_that_know_classes()[request.param].untrained("smoke", seed=0)
     for network in gan.networks().values():
         for variable in network.variables:
-            if len(variable.shape) and variable.shape[0] == gan.num_classes:
+            if len(variable.shape) and variable.shape[0] == gan.classes.num_classes:
                 variable.assign(variable + RNG.normal(0, 0.3, variable.shape))
     return gan
 
 
 def test_class_interpolation_starts_and_ends_at_the_images_of_the_classes(gan):
     z = gan.sample_latents(3, seed=0)
-    path = gan.images_of(lt.every_pair(z, lt.class_walk([0, 1], 4, gan.num_classes))).reshape(3, 5, -1)
+    walk = lt.class_walk([0, 1], 4, gan.classes.num_classes)
+    path = gan.images_of(lt.every_pair(z, walk)).reshape(3, 5, -1)
     for i, label in ((0, 0), (4, 1)):
         own = gan.images_of([z, np.full(3, label, np.int32)]).reshape(3, -1)
         np.testing.assert_allclose(path[:, i], own, atol=1e-6)
@@ -272,14 +273,15 @@ def test_class_interpolation_starts_and_ends_at_the_images_of_the_classes(gan):
 
 def test_a_mixture_is_a_class_whose_rows_are_the_mixture(gan):
     z = gan.sample_latents(2, seed=1)
-    half = gan.images_of(lt.every_pair(z, lt.class_walk([0, 1], 2, gan.num_classes)[1:2]))
+    classes = gan.classes.num_classes
+    half = gan.images_of(lt.every_pair(z, lt.class_walk([0, 1], 2, classes)[1:2]))
     before = gan.images_of([z, np.zeros(2, np.int32)])
-    tables = [v for v in gan.ema_generator.variables if len(v.shape) and v.shape[0] == gan.num_classes]
+    tables = [v for v in gan.ema_generator.variables if len(v.shape) and v.shape[0] == classes]
     if not tables:  # ACGAN: the rows are the last of the dense layer's kernel
         tables = [gan.ema_generator.trainable_variables[0]]
     for table in tables:
         rows = table.numpy()
-        first = len(rows) - gan.num_classes
+        first = len(rows) - classes
         rows[first] = (rows[first] + rows[first + 1]) / 2
         table.assign(rows)
     own = gan.images_of([z, np.zeros(2, np.int32)])
@@ -289,14 +291,14 @@ def test_a_mixture_is_a_class_whose_rows_are_the_mixture(gan):
 
 def test_mixing_shares_all_variables_and_leaves_the_network_as_it_was(gan):
     before = gan.generator.get_config()
-    mixing = mixing_classes(gan.generator, gan.num_classes)
+    mixing = mixing_classes(gan.generator, gan.classes.num_classes)
     assert [id(v) for v in mixing.variables] == [id(v) for v in gan.generator.variables]
     assert gan.generator.get_config() == before
     labels = np.array([0, 1])
     images = gan.example_batch(2)[0].numpy()
     if len(gan.discriminator.inputs) == 2:
-        d = mixing_classes(gan.discriminator, gan.num_classes)
-        weights = np.eye(gan.num_classes, dtype=np.float32)
+        d = mixing_classes(gan.discriminator, gan.classes.num_classes)
+        weights = np.eye(gan.classes.num_classes, dtype=np.float32)
         own = [gan.discriminator([images, np.full(2, c)], training=False).numpy() for c in labels]
         np.testing.assert_allclose(d([images, weights[[0, 0]]], training=False), own[0], atol=1e-6)
         np.testing.assert_allclose(d([images, weights[[1, 1]]], training=False), own[1], atol=1e-6)

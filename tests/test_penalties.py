@@ -200,6 +200,16 @@ def test_the_weighted_term_is_in_ds_loss_and_log():
         assert set(gan.generator_loss(tf.ones([4, 3]))[1]) == {"generator_loss"}
 
 
+@pytest.mark.parametrize("kind", [type(penalty) for penalty in ALL])
+def test_every_is_checked_and_part_of_the_configuration(kind):
+    for every in (0, 1.5):
+        with pytest.raises(InputError, match=rf"every={every} is out of range: give an integer"):
+            kind(every=every)
+    lazy = kind(every=16)
+    assert (lazy.get_config()["every"], kind().get_config()["every"]) == (16, 1)
+    assert vars(kind.from_config(lazy.get_config())) == vars(lazy)
+
+
 @pytest.mark.parametrize(
     "make",
     [

@@ -7,16 +7,15 @@ import tensorflow as tf
 
 from ganlib import losses
 from ganlib.errors import InputError
-from ganlib.layers import BatchNormalization, ConditionalBatchNormalization, SpectralProjection
+from ganlib.layers import (
+    BatchNormalization,
+    ConcatenateEverywhere,
+    ConditionalBatchNormalization,
+    SpectralProjection,
+)
+from ganlib.layers.sizes import constant_widths, doubling_widths
 from ganlib.layers.spectral_normalization import SpectralNormalized
 from ganlib.models import ProjectionGAN
-from ganlib.models.projection_gan import (
-    ConcatenateEverywhere,
-    ConcatenationGAN,
-    ImageNetProjectionGAN,
-    constant_widths,
-    doubling_widths,
-)
 
 
 def trainable(network):
@@ -44,7 +43,7 @@ def test_resnet_32_is_the_authors(resnet):
 def test_recipe(resnet):
     resnet.compile()
     assert (resnet.n_critic, resnet.batch_size, resnet.latent_dim, resnet.ema_decay) == (5, 64, 128, None)
-    assert isinstance(resnet.adversarial_loss, losses.Hinge) and resnet.num_classes == 10
+    assert isinstance(resnet.adversarial_loss, losses.Hinge) and resnet.classes.num_classes == 10
     for optimizer in resnet.optimizers().values():
         assert (optimizer.beta_1, optimizer.beta_2) == (0.0, 0.9)
         assert float(optimizer.learning_rate) == pytest.approx(2e-4)
@@ -54,7 +53,7 @@ def test_imagenet_pair_doubles_its_channels():
     assert doubling_widths(128, 64) == ([1024, 1024, 512, 256, 128, 64], [64, 128, 256, 512, 1024], [1024])
     assert constant_widths(32, 256) == ([256] * 4, [128] * 2, [128] * 2)
     gan = ProjectionGAN.from_preset("imagenet_128", base_channels=2, num_classes=7)
-    assert type(gan) is ImageNetProjectionGAN and (gan.batch_size, gan.n_critic) == (256, 5)
+    assert gan.get_config()["architecture"] == "wide" and (gan.batch_size, gan.n_critic) == (256, 5)
     sums = [tuple(layer.output.shape[1:]) for layer in gan.generator.layers if "add" in layer.name]
     assert sums == [(8, 8, 32), (16, 16, 16), (32, 32, 8), (64, 64, 4), (128, 128, 2)]
     sums = [tuple(layer.output.shape[1:]) for layer in gan.discriminator.layers if "add" in layer.name][:-1]
@@ -90,7 +89,7 @@ def test_classes_differ_by_their_rows_alone():
 def test_concatenation_is_the_same_game_with_another_d():
     gan = ProjectionGAN.from_preset("cifar10_32_concat", base_channels=16)
     twin = ProjectionGAN(base_channels=16)
-    assert type(gan) is ConcatenationGAN
+    assert gan.get_config()["architecture"] == "concat"
     assert trainable(gan.generator) == trainable(twin.generator)
     # V leaves, a table of 4 numbers a class comes, and the first block behind is wider: 8 + 4 channels in and inside
     first = 9 * 12 * 12 + 12 + 9 * 12 * 8 + 8 + 12 * 8 + 8

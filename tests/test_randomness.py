@@ -76,6 +76,9 @@ def test_streams_need_a_step_and_name_their_passes():
     assert not streams.active
     with streams.at(0, 1):
         np.testing.assert_allclose(streams.normal("latents", [1, 2]), first[1:], atol=1e-6)
+        second = streams.normal("latents", [2, 2])  # rows 2 and 3: parts are equal
+    with streams.at(0, 0):
+        np.testing.assert_allclose(second, streams.normal("latents", [4, 2])[2:], atol=1e-6)
 
 
 def test_seeded_initialisers_leave_the_callers_state_alone():

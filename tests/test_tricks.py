@@ -61,7 +61,7 @@ def test_weight_clipping():
     for a, b in zip(before, values(gan.generator.weights), strict=True):
         np.testing.assert_array_equal(a, b)
     with gan.streams.at(0, 0):
-        gan.generator_step(tf.constant(POINTS[:8]))
+        gan.move(gan.updates()[-1], tf.constant(POINTS[:8]))
     assert max(np.abs(w).max() for w in values(gan.generator.weights)) > 0.05
 
 
@@ -150,7 +150,7 @@ def test_historical_averaging():
         np.testing.assert_allclose(found, mean, atol=1e-6)
     n = len(gan.generator.trainable_variables)
     with tf.GradientTape() as tape:
-        term = trick.penalty(gan, "discriminator", None, None, None)
+        term = trick.penalty(gan, gan.player("discriminator"), None, None, None)
     away = [v - m for v, m in zip(past[-1][n:], means[n:], strict=True)]
     np.testing.assert_allclose(term, 0.5 * sum(np.sum(a**2) for a in away), rtol=1e-3)
     found = tape.gradient(term, [v.value for v in gan.discriminator.trainable_variables])
@@ -163,8 +163,8 @@ def test_semi_supervised():
     real, labels = tf.constant(POINTS[:4]), tf.constant([3, -1, 0, -1])
     gan.discriminator.layers[2].rate = 0.0  # dropout would hide the numbers
     with gan.streams.at(0, 0):
-        term = gan.tricks[0].penalty(gan, "discriminator", real, None, labels)
-        assert gan.tricks[0].penalty(gan, "generator", real, None, labels) is None
+        term = gan.tricks[0].penalty(gan, gan.player("discriminator"), real, None, labels)
+        assert gan.tricks[0].penalty(gan, gan.player("generator"), real, None, labels) is None
     logits = keras.Model(gan.discriminator.input, gan.discriminator.get_layer("classes").output)(real).numpy()
     log_p = logits - np.log(np.exp(logits).sum(1, keepdims=True))
     np.testing.assert_allclose(term, -2.0 * (log_p[0, 3] + log_p[2, 0]) / 4, rtol=1e-5)

@@ -16,15 +16,15 @@ NAMES = list(zoo.recipes())
 
 
 def stem_of(name):
-    return zoo.recipes()[name].model.presets[zoo.PRESET]["weights"].removesuffix(".weights.h5")
+    return zoo.recipes()[name].model.presets[zoo.PRESET].weights.removesuffix(".weights.h5")
 
 
 def test_every_preset_with_weights_has_a_recipe_and_its_files():
     shipped = {
-        entry["weights"]
+        entry.weights
         for model in registry().values()
         for entry in model.presets.values()
-        if "weights" in entry
+        if entry.weights is not None
     }
     assert shipped == {f"{stem_of(name)}.weights.h5" for name in NAMES}
     for weights in shipped:

@@ -86,11 +86,11 @@ def game(block, rate, seed, eager=False):
     """SAGAN's game between its networks, with this block in the place of the attention."""
     import keras
 
-    from ganlib.conditional import ConditionalGAN
+    import ganlib
     from ganlib.randomness import seeded
 
     with seeded(seed):
-        gan = ConditionalGAN(
+        gan = ganlib.GAN(
             *networks(block),
             num_classes=CLASSES,
             loss="hinge",
@@ -109,10 +109,9 @@ def networks(block):
     import keras
     from keras import layers
 
-    from ganlib.layers import SpectralDense, SpectralProjection
+    from ganlib.layers import GlobalSumPooling2D, SpectralDense, SpectralProjection
     from ganlib.layers.residual import residual_down, residual_first, residual_same, spectral
     from ganlib.models import sagan
-    from ganlib.models.sngan import GlobalSumPooling2D
 
     kinds = sagan.SPECTRAL._replace(attention=lambda: block_of(block))
     g = sagan.generator(RESOLUTION, 3, CLASSES, LATENT_DIM, (4 * WIDTH, 2 * WIDTH, WIDTH), 8, kinds)

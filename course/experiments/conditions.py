@@ -40,7 +40,7 @@ RATES = (5e-4, 1e-3)
 IMAGES_PER_SECOND = {"none": 873, "concatenation": 799, "classifier": 850, "projection": 867}
 SECONDS, TUNING_SECONDS, TUNING_SEED = 60, 30, 100
 BATCH, CLASSES, A_CLASS, LATENT_DIM = 64, 10, 300, 64
-WIDTHS = (8, 16, 32)  # of D, from the image on
+WIDTHS = (8, 16, 32)  # of D, from the image on; the pair is ProjectionGAN's architecture "wide" by now
 HARD = (0, 2, 3, 4, 6)
 NAMES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
 VERDICTS = {28: "confirmed", 29: "confirmed", 30: "inconclusive"}
@@ -51,10 +51,9 @@ def discriminator(kind):
     import keras
     from keras import layers
 
-    from ganlib.layers import SpectralDense
+    from ganlib.layers import GlobalSumPooling2D, SpectralDense
     from ganlib.layers.residual import residual_down, residual_first, residual_same, spectral
     from ganlib.models import projection_gan
-    from ganlib.models.sngan import GlobalSumPooling2D
 
     told = {"resolution": 32, "channels": 1, "halving": WIDTHS, "same": WIDTHS[-1:]}
     if kind == "concatenation":
@@ -77,12 +76,11 @@ def gan_of(kind, rate, seed):
     """An untrained model of a kind."""
     import keras
 
-    from ganlib import models
-    from ganlib.conditional import ConditionalGAN
+    import ganlib
     from ganlib.models import projection_gan
     from ganlib.randomness import seeded
 
-    class Objectives(models.ACGAN if kind == "classifier" else ConditionalGAN):
+    class Objectives(ganlib.models.ACGAN if kind == "classifier" else ganlib.GAN):
         """ACGAN's terms on the hinge game, or the conditional game."""
 
         def __init__(self, rate, seed):
@@ -91,7 +89,7 @@ def gan_of(kind, rate, seed):
                 g = projection_gan.generator(32, 1, classes, LATENT_DIM, (WIDTHS[-1], *WIDTHS[::-1]))
                 d = discriminator(kind)
             adam = {"beta_1": 0.0, "beta_2": 0.9, "epsilon": 1e-8}
-            ConditionalGAN.__init__(
+            ganlib.GAN.__init__(
                 self,
                 g,
                 d,

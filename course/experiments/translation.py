@@ -82,15 +82,17 @@ def measure(task, smoke):
     """One row, trained, and its translations of the test edges."""
     import ganlib
     from ganlib.metrics import FashionFID, ssim
-    from ganlib.models import pix2pix
+    from ganlib.models import Pix2Pix
 
     conditional, l1_weight, adversarial_weight = ROWS[task["row"]]
-    model = pix2pix.Pix2Pix if conditional else pix2pix.UnconditionalPix2Pix
-    preset = dict(pix2pix.Pix2Pix.presets["laptop"]["arguments"])
+    # "unconditional" is what the protocol calls UnconditionalPix2Pix
+    architecture = "instance_norm" if conditional else "unconditional"
+    preset = dict(Pix2Pix.presets["laptop"].arguments)
     preset["learning_rate"] *= task["factor"]
     if smoke:
         preset |= {"base_channels": 4, "batch_size": 4}
-    gan = model(
+    gan = Pix2Pix(
+        architecture,
         **preset | {"receptive_field": task["patch"]},
         l1_weight=l1_weight,
         adversarial_weight=adversarial_weight,

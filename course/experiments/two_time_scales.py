@@ -43,17 +43,18 @@ def tasks(smoke, runs):
 
 def game(recipe, rate, seed, eager=False):
     """One of the three."""
-    from ganlib.models.sagan import SAGAN, PlainGeneratorSAGAN
+    from ganlib.models import SAGAN
 
     slow, fast = (rate / 2, 2 * rate) if recipe.endswith("TTUR") else (rate, rate)
-    cls = SAGAN if recipe.startswith("SN on both") else PlainGeneratorSAGAN
+    # "plain_generator" is what the protocol calls PlainGeneratorSAGAN
+    architecture = "doubling" if recipe.startswith("SN on both") else "plain_generator"
     changes = {
         "base_channels": WIDTH,
         "batch_size": BATCH,
         "learning_rate": slow,
         "discriminator_learning_rate": fast,
     }
-    gan = cls.from_preset("laptop", seed=seed, **changes)
+    gan = SAGAN.from_preset("laptop", architecture=architecture, seed=seed, **changes)
     gan.compile(run_eagerly=eager)
     return gan
 

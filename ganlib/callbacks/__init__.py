@@ -22,23 +22,3 @@ from ganlib.callbacks.progress import ProgressBar, StopAfter
 from ganlib.callbacks.spectra import Spectra
 from ganlib.callbacks.steps import EverySteps, Table
 from ganlib.callbacks.tensorboard import TensorBoard
-
-__all__ = [
-    "Alarm",
-    "Checkpoint",
-    "CollapseAlarm",
-    "Curves",
-    "Evaluate",
-    "EverySteps",
-    "GradientNorms",
-    "Guard",
-    "History",
-    "Monitor",
-    "ProgressBar",
-    "SampleGrid",
-    "Spectra",
-    "StopAfter",
-    "Table",
-    "TensorBoard",
-    "stop_signals",
-]

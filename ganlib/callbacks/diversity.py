@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import scipy.spatial.distance
 
-from ganlib import plots
 from ganlib.callbacks.monitor import Monitor
 from ganlib.errors import InputError
 
@@ -92,10 +91,7 @@ class CollapseAlarm(Monitor):
         gan = self.model
         if self.sample is not None:
             return self.sample(gan)
-        latents, labels = (
-            gan.sample_latents(self.n, seed=self.seed),
-            gan.sample_labels(self.n, seed=self.seed),
-        )
+        latents, labels = (draw(self.n, seed=self.seed) for draw in (gan.sample_latents, gan.sample_labels))
         return gan.generator(gan.conditioned(latents, labels), training=False)
 
     def _rows(self, images: Any) -> np.ndarray:
@@ -112,10 +108,6 @@ class CollapseAlarm(Monitor):
         for name, threshold in self.below.items():
             if history["step"][-1] >= self.warmup and not history[name][-1] >= threshold:
                 yield name, history[name][-1], threshold
-
-    def figure(self):
-        """`plots.diversity`."""
-        return plots.diversity(self)
 
 
 def pairwise(rows: np.ndarray) -> tuple[float, float]:

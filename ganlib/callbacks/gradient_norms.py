@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ganlib import plots
 from ganlib.callbacks.monitor import Monitor
 from ganlib.errors import InputError
 from ganlib.replicas import outside_of_scopes
@@ -108,7 +107,3 @@ class GradientNorms(Monitor):
         for name, values in history.items():
             if name != "step" and "/" not in name and not values[-1] <= self.threshold:
                 yield name, values[-1], self.threshold
-
-    def figure(self):
-        """`plots.gradient_norms`."""
-        return plots.gradient_norms(self)

@@ -62,9 +62,8 @@ class Guard(keras.callbacks.Callback):
     def _where(self) -> str:
         gan, last = self.model, self.model.last_checkpoint
         variables = [v for network in gan.players().values() for v in network.variables]
-        variable = next(
-            (v.path for v in variables if not np.isfinite(keras.ops.convert_to_numpy(v)).all()), None
-        )
+        bad = (v.path for v in variables if not np.isfinite(keras.ops.convert_to_numpy(v)).all())
+        variable = next(bad, None)
         return (
             (f", and the variable {variable} is not finite" if variable else "")
             + (f"; the last good checkpoint is {last}" if last else "; there is no checkpoint to go back to")

@@ -57,8 +57,8 @@ class Monitor(EverySteps):
         raise NotImplementedError
 
     def figure(self) -> plots.Figure:
-        """The history as a figure."""
-        raise NotImplementedError
+        """The history as a figure: by the function of `plots` that is called as the file is."""
+        return getattr(plots, self.file)(self)
 
     def on_train_begin(self, logs=None):
         """Drop what a killed run left beyond the restored step; measure the start."""

@@ -103,9 +103,8 @@ class SampleGrid(EverySteps):
         self.at()
         if self.gif:
             frames = self.pictures()
-            chosen = np.unique(
-                np.linspace(0, len(frames) - 1, min(len(frames), _GIF_FRAMES)).round().astype(int)
-            )
+            places = np.linspace(0, len(frames) - 1, min(len(frames), _GIF_FRAMES))
+            chosen = np.unique(places.round().astype(int))
             plots.save_gif([frames[i] for i in chosen], self.folder / "training.gif")
 
     def pictures(self) -> list[Path]:

@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import scipy.sparse.linalg
 
-from ganlib import plots
 from ganlib.callbacks.monitor import Monitor
 from ganlib.callbacks.steps import require_count
 from ganlib.errors import InputError
@@ -84,10 +83,6 @@ class Spectra(Monitor):
                 if values[-1] > threshold:
                     yield name, values[-1], threshold
 
-    def figure(self):
-        """`plots.spectra`."""
-        return plots.spectra(self)
-
 
 def singular_values(matrix: np.ndarray, top: int = 3) -> np.ndarray:
     """The largest singular values of a matrix, falling; as many as it has, if those are fewer.
@@ -107,9 +102,8 @@ def singular_values(matrix: np.ndarray, top: int = 3) -> np.ndarray:
         return np.linalg.svd(matrix, compute_uv=False)[:top]
     start = np.random.default_rng(0).standard_normal(smaller)
     try:
-        found = scipy.sparse.linalg.svds(
-            matrix, k=top, v0=start, solver="arpack", return_singular_vectors=False
-        )
+        options = {"v0": start, "solver": "arpack", "return_singular_vectors": False}
+        found = scipy.sparse.linalg.svds(matrix, top, **options)
     except scipy.sparse.linalg.ArpackError:  # zero matrices, and clusters of equal values
         return np.linalg.svd(matrix, compute_uv=False)[:top]
     return np.sort(found)[::-1]

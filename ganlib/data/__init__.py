@@ -14,13 +14,10 @@
 `paired` and `unpaired` give pairs of images to translators (pairs.py).
 """
 
-import difflib
-import functools
 import importlib.util
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,24 +37,17 @@ from ganlib.data.pairs import PairDataset, pair_names, paired, pairs_from_arrays
 from ganlib.data.pipeline import BatchedDataset, ImageDataset
 from ganlib.data.resize import fitted
 from ganlib.data.single_label import single_label_batches
-from ganlib.data.sources import LARGEST, SMALLEST, Request, array_source, integer, one_of
+from ganlib.data.sources import (
+    LARGEST,
+    SMALLEST,
+    Request,
+    array_source,
+    builder,
+    checked_request,
+    integer,
+    one_of,
+)
 from ganlib.errors import DataError, InputError
-
-__all__ = [
-    "Availability",
-    "BatchedDataset",
-    "ImageDataset",
-    "PairDataset",
-    "available",
-    "from_arrays",
-    "load",
-    "names",
-    "pair_names",
-    "paired",
-    "pairs_from_arrays",
-    "single_label_batches",
-    "unpaired",
-]
 
 _SOURCES: dict[str, tuple[Callable[..., Any], str]] = {
     "gaussians_ring": (toys.gaussians_ring, "2-D points: normal distributions on a ring"),
@@ -75,10 +65,7 @@ _SOURCES: dict[str, tuple[Callable[..., Any], str]] = {
     "cifar10": (keras_datasets.cifar10, "32x32 colour photographs, 10 classes, through keras.datasets"),
 }
 # "prefix:" -> what follows the colon goes to the source too.
-_PREFIXES: dict[str, tuple[Callable[..., Any], str, str]] = {
-    "folder": (folder.source, "PATH", "image files in a folder; sub-folders are classes"),
-    "tfds": (tfds.source, "NAME", "any image data of TensorFlow Datasets (optional extra: tfds)"),
-}
+_PREFIXES: dict[str, Callable[..., Any]] = {"folder": folder.source, "tfds": tfds.source}
 
 
 def load(
@@ -123,20 +110,13 @@ def load(
         InputError: an argument is not what it should be.
         DataError: the data is not here, broken, or has no labels.
     """
-    build, options = _find(name, options)
-    _check_options(name, build, options)
-    one_of("channels", channels, (None, 1, 3))
-    if resolution is not None:
-        resolution = integer("resolution", resolution, SMALLEST, LARGEST)
-    if not isinstance(split, str):
-        raise InputError(f"split={split!r} is not text: give 'train' or 'test'")
+    arguments = [*inspect.signature(load).parameters]
+    build = builder("data is", name, options, _SOURCES, _PREFIXES, [*names()], arguments)
     for flag, value in (("labels", labels), ("shuffle", shuffle), ("repeat", repeat), ("full", full)):
         allowed = (True, False) if flag in ("labels", "full") else (True, False, None)
         if not any(value is choice for choice in allowed):
             raise InputError(f"{flag}={value!r} is not known: give True or False")
-    if full and name != "fashion_mnist":
-        raise InputError(f"full=True is for 'fashion_mnist' only, {name!r} is always whole: leave it out")
-    request = Request(name, split, resolution, channels, integer("seed", seed, 0), full)
+    request = checked_request(name, split, resolution, channels, seed, full, "fashion_mnist")
     train = split == "train" or (name.startswith("tfds:") and split.startswith("train"))
     return ImageDataset(
         build(request, **options),
@@ -217,7 +197,8 @@ def from_arrays(
 def names() -> dict[str, str]:
     """What `load` knows: name -> one line of description."""
     return {name: text for name, (_, text) in _SOURCES.items()} | {
-        f"{prefix}:{rest}": text for prefix, (_, rest, text) in _PREFIXES.items()
+        "folder:PATH": "image files in a folder; sub-folders are classes",
+        "tfds:NAME": "any image data of TensorFlow Datasets (optional extra: tfds)",
     }
 
 
@@ -263,38 +244,3 @@ def available() -> list[Availability]:
     where = "tensorflow-datasets is installed" if has_tfds else "tensorflow-datasets is not installed"
     rows.append(Availability("tfds:NAME", has_tfds, where, "" if has_tfds else tfds.INSTALL))
     return rows
-
-
-def _find(name: str, options: dict[str, Any]) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """The function that builds the source `name`, and its options."""
-    if not isinstance(name, str):
-        raise InputError(f"name={name!r} is not text: give one of {', '.join(names())}")
-    if name in _SOURCES:
-        return _SOURCES[name][0], options
-    prefix, colon, rest = name.partition(":")
-    if colon and prefix in _PREFIXES:
-        build, what, _ = _PREFIXES[prefix]
-        if not rest:
-            raise InputError(f"{name!r} lacks what follows the colon: give {prefix}:{what}")
-        return functools.partial(build, rest), options
-    known = [*_SOURCES, *(f"{prefix}:" for prefix in _PREFIXES)]
-    plain = name.lower().replace("-", "_").replace(" ", "_")
-    close = difflib.get_close_matches(plain, known, n=1)
-    if close:
-        raise InputError(f"no data is called {name!r}: did you mean {close[0]!r}?")
-    if Path(name).expanduser().is_dir():
-        raise InputError(f"no data is called {name!r}: for the images in that folder give 'folder:{name}'")
-    raise InputError(f"no data is called {name!r}: give one of {', '.join(names())}")
-
-
-def _check_options(name: str, build: Callable[..., Any], options: dict[str, Any]) -> None:
-    """Refuse options that the source does not have."""
-    parameters = inspect.signature(build).parameters.values()
-    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
-    for option in options:
-        if option not in known:
-            close = difflib.get_close_matches(option, [*known, *inspect.signature(load).parameters], n=1)
-            hint = (
-                f"did you mean {close[0]!r}?" if close else f"it has {', '.join(known) or 'none of its own'}"
-            )
-            raise InputError(f"{name!r} has no option {option!r}: {hint}")

@@ -12,9 +12,8 @@ def source(request: Request) -> ArraySource:
     """The first 1,500 digits as train, the last 297 as test. Values 0 to 16 become 0 to 255."""
     from sklearn.datasets import load_digits
 
-    part = (
-        slice(_TRAIN) if one_of("split", request.split, ("train", "test")) == "train" else slice(_TRAIN, None)
-    )
+    train = one_of("split", request.split, ("train", "test")) == "train"
+    part = slice(_TRAIN) if train else slice(_TRAIN, None)
     data = load_digits()
     images = np.rint(data.images[part, ..., None] * (255 / 16)).astype(np.uint8)
     images = fitted(images, request.resolution, request.channels)

@@ -4,14 +4,11 @@ FOLDER holds the four original idx .gz files (Debian's package dataset-fashion-m
 /usr/share/datasets/fashion-mnist). The result is the same to the byte wherever it is made with the same zlib.
 """
 
-import io
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from ganlib.data.fashion_mnist import read_pair
-from ganlib.files import write_atomically
+from ganlib.files import write_arrays
 
 TAKE = {"train": 10_000, "test": 2_000}
 
@@ -22,9 +19,7 @@ def main(folder: str, target: Path = Path(__file__).parent / "embedded" / "fashi
     for split, count in TAKE.items():
         images, labels = read_pair(Path(folder), split)
         arrays[f"{split}_images"], arrays[f"{split}_labels"] = images[:count], labels[:count]
-    file = io.BytesIO()
-    np.savez_compressed(file, **arrays)
-    write_atomically(target, file.getvalue())
+    write_arrays(target, arrays, compress=True)
     print(f"{target}: {target.stat().st_size} bytes")
 
 

@@ -68,12 +68,7 @@ def places(data_dir: str | os.PathLike | None = None) -> list[Path]:
     """Folders in which the original files may lie, in the order in which they are tried."""
     folders = [data_dir, os.environ.get("GANLIB_DATA")]
     given = [Path(folder).expanduser() for folder in folders if folder]
-    return [
-        *given,
-        *(folder / "fashion-mnist" for folder in given),
-        cache_folder() / "fashion-mnist",
-        DEBIAN,
-    ]
+    return [*given, *(folder / "fashion-mnist" for folder in (*given, cache_folder())), DEBIAN]
 
 
 def complete(folder: Path) -> bool:
@@ -124,10 +119,8 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
     if len(data) < 4 or data[:3] != b"\x00\x00\x08":
         raise DataError(f"{path} is not an idx file of bytes: fetch the file again")
     dimensions = data[3]
-    shape = tuple(
-        int(size)
-        for size in np.frombuffer(data, ">i4", count=min(dimensions, (len(data) - 4) // 4), offset=4)
-    )
+    sizes = np.frombuffer(data, ">i4", count=min(dimensions, (len(data) - 4) // 4), offset=4)
+    shape = tuple(map(int, sizes))
     body = len(data) - 4 - 4 * dimensions
     if len(shape) < dimensions or body != np.prod(shape, dtype=np.int64):
         raise DataError(f"{path} holds {max(body, 0)} bytes, its header says {shape}: fetch the file again")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from ganlib.data.resize import centre_crop, resized
+from ganlib.data.resize import square
 from ganlib.data.sources import LARGEST, SMALLEST, ArraySource, Request, array_source, check_memory
 from ganlib.errors import DataError
 
@@ -178,7 +178,7 @@ def _read(files: list[Path], root: Path, request: Request, side_by_side: bool = 
 
 def _open(path: Path, resolution: int | None, channels: int | None) -> np.ndarray:
     """One image as uint8 (side, side, 1 or 3)."""
-    return _square(_decoded(path, channels), resolution)
+    return square(_decoded(path, channels), resolution)
 
 
 def _open_pair(path: Path, resolution: int | None, channels: int | None) -> np.ndarray:
@@ -188,7 +188,7 @@ def _open_pair(path: Path, resolution: int | None, channels: int | None) -> np.n
     if width != 2 * height:
         raise ValueError(f"{width}x{height}, not two squares side by side")
     halves = [image.crop((left, 0, left + height, height)) for left in (0, height)]
-    return np.concatenate([_square(half, resolution) for half in halves], axis=-1)
+    return np.concatenate([square(half, resolution) for half in halves], axis=-1)
 
 
 def _decoded(path: Path, channels: int | None) -> Image.Image:
@@ -205,13 +205,6 @@ def _decoded(path: Path, channels: int | None) -> Image.Image:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
         return image.convert("L" if (channels or (1 if grey else 3)) == 1 else "RGB")
-
-
-def _square(image: Image.Image, resolution: int | None) -> np.ndarray:
-    """uint8 (side, side, 1 or 3)."""
-    image = centre_crop(image)
-    pixels = np.asarray(image if resolution is None else resized(image, resolution))
-    return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
 def _reason(path: Path, error: Exception) -> str:

@@ -74,9 +74,5 @@ def cache_folder() -> Path:
 
 def cached_files(name: str) -> list[Path]:
     """What Keras' cache holds of `name`, where Keras 3 has put it; the first entry is the current place."""
-    return {
-        "mnist": [cache_folder() / "mnist.npz"],
-        "cifar10": [
-            cache_folder() / folder for folder in ("cifar-10-batches-py-target", "cifar-10-batches-py")
-        ],
-    }[name]
+    cifar10 = "cifar-10-batches-py-target", "cifar-10-batches-py"
+    return [cache_folder() / file for file in {"mnist": ["mnist.npz"], "cifar10": cifar10}[name]]

@@ -34,9 +34,8 @@ _LOW = np.array([0.8, 0.8, -0.69, -0.35, 0.25, 0.0, 0.67, -0.35, 0.25, 0.0, 0.35
 _HIGH = np.array([1.0, 1.0, -0.67, 0.35, 0.29, 2 * np.pi, 0.69, 0.35, 0.29, 2 * np.pi, 0.5], np.float32)
 _KINDS = tuple(shapes.CLASS_NAMES.index(name[:-1]) for name in CLASS_NAMES)
 _SMALLEST = 16
-_FAINT = (
-    0.1  # largest minus smallest of red, green and blue, in [0, 1]: below that there is no colour to speak of
-)
+# largest minus smallest of red, green and blue, in [0, 1]: below that there is no colour to speak of
+_FAINT = 0.1
 
 
 def source(request: Request, *, size: int | None = None, spread: float = 0.0) -> StreamSource:

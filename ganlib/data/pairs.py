@@ -18,9 +18,7 @@ Streams are functions of seed and position, augmentation included, as those of `
 """
 
 import dataclasses
-import difflib
 import functools
-import inspect
 import os
 from collections.abc import Callable
 from typing import Any, TypedDict, Unpack
@@ -31,18 +29,18 @@ import tensorflow as tf
 from ganlib import randomness
 from ganlib.data import fashion_mnist, folder, shapes, tfds
 from ganlib.data.edges import canny
-from ganlib.data.pipeline import _GROUP, _Batches, _OneByOne, _rendered
+from ganlib.data.pipeline import _Batches, _OneByOne
 from ganlib.data.resize import with_channels
 from ganlib.data.sources import (
-    LARGEST,
-    SMALLEST,
     ArraySource,
     Request,
     Source,
     StreamSource,
     array_source,
+    builder,
+    checked_request,
     integer,
-    one_of,
+    known,
 )
 from ganlib.errors import DataError, InputError
 
@@ -96,14 +94,6 @@ class PairDataset(_OneByOne):
 
     _examples = "pairs"
 
-    def __init__(self, maker: "_PairBatches", described: Source):
-        self._maker = maker
-        single = maker.dataset(_GROUP, drop_remainder=False, start=0).unbatch()
-        length = tf.data.INFINITE_CARDINALITY if maker.length is None else maker.length
-        super().__init__(
-            single.apply(tf.data.experimental.assert_cardinality(length)), described, labels=False
-        )
-
     @property
     def source_shape(self) -> tuple[int, ...]:
         """Of a source image: (height, width, channels)."""
@@ -123,10 +113,7 @@ class PairDataset(_OneByOne):
         Raises:
             InputError: there is no end and `n` is not given, or there are fewer.
         """
-        groups = self._maker.in_order().dataset(_GROUP, drop_remainder=False, start=0)
-        n = self._count(n)
-        sources, targets = zip(*groups.take(-(-n // _GROUP)).as_numpy_iterator(), strict=True)
-        return np.concatenate(sources)[:n], np.concatenate(targets)[:n]
+        return self._first(n)
 
     def class_labels(self, n: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Classes, int32 (n,), of the first `n` sources and targets, in the order of `to_numpy`.
@@ -140,11 +127,6 @@ class PairDataset(_OneByOne):
         makers = [self._maker, self._maker.second or self._maker]
         return tuple(_labels(maker.source, n) for maker in makers)
 
-    def _count(self, n: int | None) -> int:
-        if n is None and self.size is None:
-            raise InputError(f"{self.name!r} is infinite: say how many pairs, n")
-        return integer("n", self.size if n is None else n, 1, self.size)
-
 
 class _PairBatches(_Batches):
     """Makes batches of pairs at any position.
@@ -153,10 +135,9 @@ class _PairBatches(_Batches):
         first: of pairs, with the channels of the target behind those of the source; or of domain A.
         second: of domain B; None: pairs.
         source_channels: where the channels of a pair are divided.
-        shuffle: as in `load`.
-        repeat: as in `load`.
         mirror: whether half of the pairs are mirrored left to right.
         jitter: whether pairs are enlarged and cropped at random.
+        **order: shuffle and repeat, as in `load`.
     """
 
     def __init__(
@@ -164,18 +145,12 @@ class _PairBatches(_Batches):
         first: Source,
         second: Source | None,
         source_channels: int,
-        *,
-        shuffle: bool,
-        repeat: bool,
         mirror: bool,
         jitter: bool,
+        **order: bool,
     ):
-        in_memory = [
-            _rendered(s) if isinstance(s, StreamSource) and s.size is not None and (shuffle or repeat) else s
-            for s in (first, second)
-        ]
-        super().__init__(in_memory[0], False, shuffle, repeat)
-        self.second = None if second is None else _Batches(in_memory[1], False, shuffle, repeat)
+        super().__init__(first, False, **order)
+        self.second = None if second is None else _Batches(second, False, **order)
         self.mirror, self.jitter = mirror, jitter
         height, width, channels = first.shape
         self.source_channels = source_channels
@@ -319,10 +294,7 @@ def pairs_from_arrays(
     paired: bool = True,
     name: str = "arrays",
     seed: int = 0,
-    shuffle: bool = True,
-    repeat: bool = True,
-    mirror: bool = False,
-    jitter: bool = False,
+    **order: Unpack[PairOptions],
 ) -> PairDataset:
     """Pairs, or two domains, of arrays in memory, with the pipeline of `paired` and `unpaired`.
 
@@ -332,10 +304,7 @@ def pairs_from_arrays(
         paired: whether row i of one belongs to row i of the other.
         name: for messages.
         seed: of the order and the augmentation.
-        shuffle: as in `paired`.
-        repeat: as in `paired`.
-        mirror: as in `paired`.
-        jitter: as in `paired`.
+        **order: shuffle, repeat, mirror and jitter of `PairOptions`.
 
     Raises:
         DataError: arrays of another kind or shape.
@@ -357,7 +326,7 @@ def pairs_from_arrays(
     else:
         first, second = array_source(request, sources), array_source(request, targets)
         second = dataclasses.replace(second, split="train, domain B")
-    return _dataset(first, second, sources.shape[-1], request, shuffle, repeat, mirror, jitter)
+    return _dataset(first, second, sources.shape[-1], request, **{**_ORDER, **order})
 
 
 def pair_names() -> dict[str, str]:
@@ -372,39 +341,13 @@ def _request(
     name, split, resolution, seed=0, channels=None, full=False, **rest
 ) -> tuple[Request, dict[str, Any], dict[str, Any]]:
     """What is asked for, how it is ordered and augmented, and the options of the source."""
-    one_of("channels", channels, (None, 1, 3))
-    if resolution is not None:
-        resolution = integer("resolution", resolution, SMALLEST, LARGEST)
-    if not isinstance(split, str):
-        raise InputError(f"split={split!r} is not text: give 'train' or 'test'")
-    if full and name != "edges_to_fashion":
-        raise InputError(f"full=True is for 'edges_to_fashion' only, {name!r} is always whole: leave it out")
-    order = {flag: rest.pop(flag, value) for flag, value in _ORDER.items()}
-    return Request(name, split, resolution, channels, integer("seed", seed, 0), bool(full)), order, rest
+    request = checked_request(name, split, resolution, channels, seed, full, "edges_to_fashion")
+    return request, {flag: rest.pop(flag, value) for flag, value in _ORDER.items()}, rest
 
 
 def _builder(name: str, options: dict[str, Any], prefixes: dict[str, Callable]) -> Callable[..., Source]:
     """The function that builds `name` from a request and the options."""
-    if not isinstance(name, str):
-        raise InputError(f"name={name!r} is not text: give one of {', '.join(pair_names())}")
-    prefix, colon, rest = name.partition(":")
-    if colon and prefix in prefixes:
-        if not rest:
-            raise InputError(f"{name!r} lacks what follows the colon: give {prefix}:PATH")
-        build = functools.partial(prefixes[prefix], rest)
-    elif name in _SOURCES:
-        build = _SOURCES[name][0]
-    else:
-        close = difflib.get_close_matches(name.lower().replace("-", "_"), _SOURCES, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"give one of {', '.join(pair_names())}"
-        raise InputError(f"no pairs are called {name!r}: {hint}")
-    known = [p.name for p in inspect.signature(build).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    for option in options:
-        if option not in known:
-            raise InputError(
-                f"{name!r} has no option {option!r}: it has {', '.join(known) or 'none of its own'}"
-            )
-    return build
+    return builder("pairs are", name, options, _SOURCES, prefixes, [*pair_names()])
 
 
 def _tfds_domain(
@@ -472,13 +415,5 @@ def _dataset(first, second, width, request, shuffle, repeat, mirror, jitter) -> 
     flags |= {name: train for name in ("shuffle", "repeat") if flags[name] is None}
     maker = _PairBatches(first, second, width, **flags)
     sizes = [source.size for source in (first, second) if source is not None and source.size is not None]
-    described = Source(
-        name=request.name,
-        split=request.split,
-        shape=maker.shapes[1],
-        num_classes=first.num_classes,
-        class_names=first.class_names,
-        size=min(sizes, default=None),
-        seed=request.seed,
-    )
-    return PairDataset(maker, described)
+    described = known(request, maker.shapes[1], min(sizes, default=None), first.class_names)
+    return PairDataset(maker, Source(**described))

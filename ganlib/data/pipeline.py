@@ -90,8 +90,25 @@ class _Described(tf.data.Dataset):
 class _OneByOne(_Described):
     """Examples one by one, of a maker of batches that starts anywhere."""
 
-    _maker: "_Batches"
     _examples = "examples"  # what one is called in messages
+
+    def __init__(self, maker: "_Batches", source: Source, labels: bool = False):
+        self._maker = maker
+        single = maker.dataset(_GROUP, drop_remainder=False, start=0).unbatch()
+        length = tf.data.INFINITE_CARDINALITY if maker.length is None else maker.length
+        super().__init__(single.apply(tf.data.experimental.assert_cardinality(length)), source, labels)
+
+    def _count(self, n: int | None) -> int:
+        if n is None and self.size is None:
+            raise InputError(f"{self.name!r} is infinite: say how many {self._examples}, as in to_numpy(n)")
+        return integer("n", self.size if n is None else n, 1, self.size)
+
+    def _first(self, n: int | None) -> tuple[np.ndarray, ...]:
+        """The first `n` elements, in the source's own order: an array of each of their parts."""
+        n = self._count(n)
+        groups = self._maker.in_order().dataset(_GROUP, drop_remainder=False, start=0)
+        groups = map(tf.nest.flatten, groups.take(-(-n // _GROUP)).as_numpy_iterator())
+        return tuple(np.concatenate(part)[:n] for part in zip(*groups, strict=True))
 
     def batch(self, batch_size: int, drop_remainder: bool | None = None) -> "BatchedDataset":
         """Batches of `batch_size` examples, made whole and ahead of time.
@@ -130,18 +147,8 @@ class ImageDataset(_OneByOne):
             raise DataError(
                 f"{source.name!r} has no labels: load it with labels=False, for a model without classes"
             )
-        if isinstance(source, StreamSource) and source.size is not None and (shuffle or repeat):
-            source = _rendered(source)
-        self._maker = _Batches(source, labels, shuffle, repeat)
-        groups = self._maker.dataset(_GROUP, drop_remainder=False, start=0)
-        single = groups.unbatch()
-        length = self._maker.length
-        single = single.apply(
-            tf.data.experimental.assert_cardinality(
-                tf.data.INFINITE_CARDINALITY if length is None else length
-            )
-        )
-        super().__init__(single, source, labels)
+        maker = _Batches(source, labels, shuffle, repeat)
+        super().__init__(maker, maker.source, labels)
 
     def to_numpy(self, n: int | None = None) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """The first `n` examples in the source's own order, unshuffled, as float32 NumPy arrays.
@@ -156,15 +163,8 @@ class ImageDataset(_OneByOne):
         Raises:
             InputError: the source is infinite and `n` is not given, or it has fewer than `n`.
         """
-        if n is None and self.size is None:
-            raise InputError(f"{self.name!r} is infinite: say how many examples, to_numpy(n)")
-        n = integer("n", self.size if n is None else n, 1, self.size)
-        groups = self._maker.in_order().dataset(_GROUP, drop_remainder=False, start=0)
-        groups = groups.take(-(-n // _GROUP)).as_numpy_iterator()
-        if self.labelled:
-            images, labels = zip(*groups, strict=True)
-            return np.concatenate(images)[:n], np.concatenate(labels)[:n]
-        return np.concatenate(list(groups))[:n]
+        found = self._first(n)
+        return found if self.labelled else found[0]
 
     def details(self, n: int, start: int = 0) -> dict[str, np.ndarray]:
         """What examples `start` ... `start + n - 1`, in the order of `to_numpy`, were drawn from.
@@ -216,8 +216,10 @@ class BatchedDataset(_Described):
         Raises:
             InputError: The batches are made whole (`single_label_batches`), and the image is not the first of one.
         """
-        image, size = integer("image", image, 0), integer("batch_size", batch_size or self.batch_size, 1)
-        if self._maker.whole and image % size:
+        image, size = integer("image", image, 0), self.batch_size
+        if batch_size is not None:
+            size = integer("batch_size", batch_size, 1)
+        if self._maker.whole and (self._first + image) % size:
             raise InputError(
                 f"image {image} is not the first of a batch of {size}, and these batches are made whole: use the "
                 "batch size that the run had so far"
@@ -231,7 +233,8 @@ class _Batches:
     whole = False  # whether a batch is made as one: a position within it means nothing
 
     def __init__(self, source: Source, labels: bool, shuffle: bool, repeat: bool):
-        self.source = source
+        finite_stream = isinstance(source, StreamSource) and source.size is not None
+        self.source = _rendered(source) if finite_stream and (shuffle or repeat) else source
         self.labels = labels
         self.shuffle = shuffle
         self.repeat = repeat
@@ -280,13 +283,18 @@ class _Batches:
 
     def _gather(self, first: int, n: int) -> list[np.ndarray]:
         """Examples, and labels if asked for, at positions `first` ... `first + n - 1`: copies out of the arrays."""
-        epochs, rows = np.divmod(np.arange(first, first + n), self.source.size)
+        return self._taken(self._visited(np.arange(first, first + n), self.source.size, self.source.split))
+
+    def _visited(self, positions: np.ndarray, size: int, what: str) -> np.ndarray:
+        """Which of `size` examples stand at such positions, in an order for each epoch if they are shuffled."""
+        epochs, rows = np.divmod(positions, size)
         if self.shuffle:
             for epoch in range(epochs[0], epochs[-1] + 1):
                 here = epochs == epoch
-                rows[here] = _permutation(self.source.seed, self.source.split, self.source.size, epoch)[
-                    rows[here]
-                ]
+                rows[here] = _permutation(self.source.seed, what, size, epoch)[rows[here]]
+        return rows
+
+    def _taken(self, rows: np.ndarray) -> list[np.ndarray]:
         arrays = [self.source.examples] + [self.source.labels] * self.labels
         return [array.take(rows, axis=0) for array in arrays]
 

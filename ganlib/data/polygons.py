@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganlib import randomness
-from ganlib.data.sources import Request, StreamSource, integer, pixel_centres, stream_split
+from ganlib.data.sources import Request, StreamSource, integer, known, pixel_centres, stream_split
 from ganlib.errors import InputError
 
 FEWEST, MOST = 3, 8
@@ -54,17 +54,8 @@ def source(
         corners, counts = _corners(key, low, high, start, n)
         return {"corners": corners.numpy(), "count": counts.numpy()}
 
-    return StreamSource(
-        name=request.name,
-        split=request.split,
-        shape=(resolution, resolution, channels),
-        num_classes=len(_NAMES),
-        class_names=_NAMES,
-        size=size,
-        seed=request.seed,
-        draw=draw,
-        details=details,
-    )
+    described = known(request, (resolution, resolution, channels), size, _NAMES)
+    return StreamSource(**described, draw=draw, details=details)
 
 
 def _corners(key: int, low: int, high: int, start, n) -> tuple[tf.Tensor, tf.Tensor]:

@@ -19,11 +19,16 @@ def resized(image: Image.Image, resolution: int) -> Image.Image:
     """
     if image.width == resolution:
         return image
-    if image.width % resolution == 0:
-        return image.reduce(
-            image.width // resolution
-        )  # rounds once; resize with BOX rounds in both directions
+    if image.width % resolution == 0:  # rounds once; resize with BOX rounds in both directions
+        return image.reduce(image.width // resolution)
     return image.resize((resolution, resolution), Image.Resampling.BICUBIC)
+
+
+def square(image: Image.Image, resolution: int | None) -> np.ndarray:
+    """The centred square as uint8 (side, side, 1 or 3), at another resolution if one is given."""
+    image = centre_crop(image)
+    pixels = np.asarray(image if resolution is None else resized(image, resolution))
+    return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
 def padded(images: np.ndarray, resolution: int) -> np.ndarray:

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganlib import randomness
-from ganlib.data.sources import Request, StreamSource, pixel_centres, stream_split
+from ganlib.data.sources import Request, StreamSource, known, pixel_centres, stream_split
 from ganlib.errors import InputError
 
 CLASS_NAMES = (
@@ -75,17 +75,7 @@ def paired_source(
         second: another.
         size: as in `source`.
     """
-    resolution, channels = _shape(request)
-
-    def paint(factors, turns):
-        return np.concatenate([p(factors, turns, resolution, channels) for p in (first, second)], axis=-1)
-
-    return _painted(request, size, 2 * channels, paint)
-
-
-def shaded(factors: np.ndarray, turns: np.ndarray, resolution: int, channels: int) -> np.ndarray:
-    """The painter of `source`."""
-    return _render(factors, turns, resolution, channels)
+    return _painted(request, size, first, second)
 
 
 def segmentation(factors: np.ndarray, turns: np.ndarray, resolution: int, channels: int) -> np.ndarray:
@@ -114,7 +104,7 @@ def recoloured(low: float, high: float) -> Callable[[np.ndarray, np.ndarray, int
     def paint(factors, turns, resolution, channels):
         factors = factors.copy()
         factors[:, 1] = _F(low) + _F(high - low) * factors[:, 1]
-        return _render(factors, turns, resolution, channels)
+        return shaded(factors, turns, resolution, channels)
 
     return paint
 
@@ -126,10 +116,7 @@ def source(request: Request, *, size: int | None = None) -> StreamSource:
         request: what every source understands.
         size: draw only from this many objects; None for as many as wanted (the test split then has 2,000).
     """
-    resolution, channels = _shape(request)
-    return _painted(
-        request, size, channels, functools.partial(_render, resolution=resolution, channels=channels)
-    )
+    return _painted(request, size, shaded)
 
 
 def scenes(
@@ -162,41 +149,26 @@ def scenes(
         columns = factors(start, n).numpy().T
         return {"class": columns[0].astype(np.int32), **dict(zip(names[1:], columns[1:], strict=True))}
 
-    return StreamSource(
-        name=request.name,
-        split=request.split,
-        shape=shape,
-        num_classes=len(class_names),
-        class_names=class_names,
-        size=size,
-        seed=request.seed,
-        draw=draw,
-        details=details,
-    )
+    return StreamSource(**known(request, shape, size, class_names), draw=draw, details=details)
 
 
-def _shape(request: Request) -> tuple[int, int]:
-    """Resolution and channels."""
-    resolution = request.resolution or 64
+def _painted(request: Request, size: int | None, *painters: Callable[..., np.ndarray]) -> StreamSource:
+    """Objects as painters paint them, the pictures of each one behind the other in the channels."""
+    resolution, channels = request.resolution or 64, request.channels or 3
     if resolution < _SMALLEST:
         raise InputError(
             f"resolution={resolution} is too small to tell shapes apart: give {_SMALLEST} to 1024"
         )
-    return resolution, request.channels or 3
 
-
-def _painted(
-    request: Request, size: int | None, channels: int, paint: Callable[..., np.ndarray]
-) -> StreamSource:
-    """Objects as `paint` paints them: (factors, turns) -> uint8 (n, resolution, resolution, channels)."""
-    resolution, _ = _shape(request)
+    def paint(factors, turns):
+        return np.concatenate([p(factors, turns, resolution, channels) for p in painters], axis=-1)
 
     def images(factors, n):
         return tf.numpy_function(paint, [factors, _turns(factors, n)], tf.uint8, stateful=False)
 
-    key = randomness.key_of(request.seed, f"shapes/{request.split}")
-    shape = (resolution, resolution, channels)
-    return scenes(request, size, shape, CLASS_NAMES, FACTORS, functools.partial(_factors, key), images)
+    factors = functools.partial(_factors, randomness.key_of(request.seed, f"shapes/{request.split}"))
+    shape = (resolution, resolution, channels * len(painters))
+    return scenes(request, size, shape, CLASS_NAMES, FACTORS, factors, images)
 
 
 def _factors(key: int, start, n) -> tf.Tensor:
@@ -219,10 +191,11 @@ def _turns(factors: tf.Tensor, n) -> tf.Tensor:
     return tf.stack([tf.cos(rotation), tf.sin(rotation)], axis=1)[:n]
 
 
-def _render(factors: np.ndarray, turns: np.ndarray, resolution: int, channels: int) -> np.ndarray:
-    """uint8 (n, resolution, resolution, channels), by NumPy, whose passes over pixels are quicker.
+def shaded(factors: np.ndarray, turns: np.ndarray, resolution: int, channels: int) -> np.ndarray:
+    """The painter of `source`: uint8 (n, resolution, resolution, channels).
 
-    Per pixel there are only operations that are rounded exactly, so an image does not depend on its batch.
+    By NumPy, whose passes over pixels are quicker. Per pixel there are only operations that are rounded exactly, so
+    an image does not depend on its batch.
 
     Args:
         factors: float32 (n, 11), see `_factors`.
@@ -239,9 +212,8 @@ def _render(factors: np.ndarray, turns: np.ndarray, resolution: int, channels: i
         fine = _paint(factors[rows], turns[rows], side, channels, window=together == 1)
         for channel, plane in enumerate(fine):
             if finer > 1:
-                plane = (
-                    sum(plane[:, i::finer, j::finer] for i in range(finer) for j in range(finer)) / finer**2
-                )
+                parts = (plane[:, i::finer, j::finer] for i in range(finer) for j in range(finer))
+                plane = sum(parts) / finer**2
             images[rows, :, :, channel] = plane * np.float32(255) + np.float32(0.5)
     return images
 
@@ -340,9 +312,8 @@ def _tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         edge = np.searchsorted(corner, (direction - corner[0]) % (2 * np.pi) + corner[0], side="right") - 1
         normal = np.stack([(after - outline)[:, 1], -(after - outline)[:, 0]], axis=1)[edge]
         normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-        flatness = (normal * ray).sum(
-            axis=1
-        )  # the cosine between ray and edge normal is 1 / sqrt(1 + (r'/r)^2)
+        # the cosine between ray and edge normal is 1 / sqrt(1 + (r'/r)^2)
+        flatness = (normal * ray).sum(axis=1)
         radius = (normal * outline[edge]).sum(axis=1) / flatness
         rows.append([radius, flatness])
     # A hole of radius -9 is nine away from everything: none.

@@ -5,8 +5,8 @@ Chintala's own words are about real and generated images in one batch, which GAN
 
 import numpy as np
 
-from ganlib.data.pipeline import BatchedDataset, ImageDataset, _Batches, _permutation, _rendered
-from ganlib.data.sources import ArraySource, Source, StreamSource, integer
+from ganlib.data.pipeline import BatchedDataset, ImageDataset, _Batches, _permutation
+from ganlib.data.sources import Source, integer
 from ganlib.errors import DataError, InputError
 
 
@@ -39,14 +39,12 @@ def single_label_batches(dataset: ImageDataset, batch_size: int) -> BatchedDatas
     source = dataset._maker.source
     if source.num_classes is None:
         raise DataError(f"{source.name!r} has no labels: take data that has, or give from_arrays labels")
-    if isinstance(source, StreamSource):
-        if source.size is None:
-            raise DataError(
-                f"{source.name!r} is drawn without end, so its classes cannot be gathered: load it with size=10_000"
-            )
-        source = _rendered(source)
+    if source.size is None:
+        raise DataError(
+            f"{source.name!r} is drawn without end, so its classes cannot be gathered: load it with size=10_000"
+        )
     maker = _SingleLabel(source, dataset.labelled, dataset._maker.shuffle)
-    return BatchedDataset(maker, source, batch_size, drop_remainder=True)
+    return BatchedDataset(maker, maker.source, batch_size, drop_remainder=True)
 
 
 class _SingleLabel(_Batches):
@@ -54,24 +52,20 @@ class _SingleLabel(_Batches):
 
     whole = True
 
-    def __init__(self, source: ArraySource | Source, labels: bool, shuffle: bool):
+    def __init__(self, source: Source, labels: bool, shuffle: bool):
         super().__init__(source, labels, shuffle, repeat=True)
-        rows = [np.flatnonzero(source.labels == label) for label in range(source.num_classes)]
+        rows = [np.flatnonzero(self.source.labels == label) for label in range(source.num_classes)]
         self.rows_by_class = [found for found in rows if len(found)]
 
     def _gather(self, first: int, n: int) -> list[np.ndarray]:
         """Examples, and labels if asked for, of the batch of `n` that starts at position `first`."""
         cycle, place = divmod(int(first) // int(n), len(self.rows_by_class))
-        seed, split = self.source.seed, self.source.split
+        split = self.source.split
         if self.shuffle:
-            place = _permutation(seed, f"classes of {split}", len(self.rows_by_class), cycle)[place]
+            place = _permutation(self.source.seed, f"classes of {split}", len(self.rows_by_class), cycle)[
+                place
+            ]
         rows = self.rows_by_class[place]
         # this class was seen once in each cycle before
-        epochs, chosen = np.divmod(np.arange(cycle * n, (cycle + 1) * n), len(rows))
-        if self.shuffle:
-            for epoch in range(epochs[0], epochs[-1] + 1):
-                here = epochs == epoch
-                order = _permutation(seed, f"{split}, class {place}", len(rows), epoch)
-                chosen[here] = order[chosen[here]]
-        arrays = [self.source.examples] + [self.source.labels] * self.labels
-        return [array.take(rows[chosen], axis=0) for array in arrays]
+        seen = np.arange(cycle * n, (cycle + 1) * n)
+        return self._taken(rows[self._visited(seen, len(rows), f"{split}, class {place}")])

@@ -1,8 +1,12 @@
 """What a source of data is: arrays in memory, or rows drawn from a random stream."""
 
+import difflib
+import functools
+import inspect
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,6 +78,22 @@ class StreamSource(Source):
     details: Callable[[int, int], dict[str, np.ndarray]] | None = field(default=None, repr=False)
 
 
+def known(
+    request: Request, shape: tuple[int, ...], size: int | None, class_names: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """What every `Source` is made with."""
+    classes = (
+        {} if class_names is None else {"num_classes": len(class_names), "class_names": tuple(class_names)}
+    )
+    return {
+        "name": request.name,
+        "split": request.split,
+        "seed": request.seed,
+        "shape": shape,
+        "size": size,
+    } | classes
+
+
 def array_source(
     request: Request,
     images: np.ndarray,
@@ -107,17 +127,71 @@ def array_source(
                 f"labels are integers from 0 to {len(class_names) - 1}"
             )
         labels = labels.astype(np.int32)
-    return ArraySource(
-        name=request.name,
-        split=request.split,
-        shape=images.shape[1:],
-        num_classes=None if labels is None else len(class_names),
-        class_names=None if labels is None else tuple(class_names),
-        size=len(images),
-        seed=request.seed,
-        examples=images,
-        labels=labels,
-    )
+    described = known(request, images.shape[1:], len(images), None if labels is None else class_names)
+    return ArraySource(**described, examples=images, labels=labels)
+
+
+def checked_request(
+    name: str, split: Any, resolution: Any, channels: Any, seed: Any, full: Any, has_full: str
+) -> Request:
+    """The request for such data, of which only `has_full` has more than ships with ganlib; or an InputError."""
+    one_of("channels", channels, (None, 1, 3))
+    if resolution is not None:
+        resolution = integer("resolution", resolution, SMALLEST, LARGEST)
+    if not isinstance(split, str):
+        raise InputError(f"split={split!r} is not text: give 'train' or 'test'")
+    if full and name != has_full:
+        raise InputError(f"full=True is for {has_full!r} only, {name!r} is always whole: leave it out")
+    return Request(name, split, resolution, channels, integer("seed", seed, 0), bool(full))
+
+
+def builder(
+    kind: str,
+    name: Any,
+    options: Iterable[str],
+    sources: dict[str, tuple[Callable[..., Source], str]],
+    prefixes: dict[str, Callable[..., Source]],
+    names: Sequence[str],
+    arguments: Sequence[str] = (),
+) -> Callable[..., Source]:
+    """The function of a request and `options` that makes the source `name`.
+
+    Args:
+        kind: what is asked for, for messages.
+        name: a name in `sources`, or "prefix:" and what goes to the source before the request.
+        options: of the source, all of which it has to have.
+        sources: name -> function, and what it is.
+        prefixes: prefix -> function.
+        names: of all that there is.
+        arguments: of the caller; one that is nearly an option is named.
+
+    Raises:
+        InputError: there is no such name, or it has no such option.
+    """
+    if not isinstance(name, str):
+        raise InputError(f"name={name!r} is not text: give one of {', '.join(names)}")
+    prefix, colon, rest = name.partition(":")
+    if name in sources:
+        build = sources[name][0]
+    elif colon and prefix in prefixes:
+        if not rest:
+            example = next(known for known in names if known.startswith(name))
+            raise InputError(f"{name!r} lacks what follows the colon: give {example}")
+        build = functools.partial(prefixes[prefix], rest)
+    else:
+        plain = name.lower().replace("-", "_").replace(" ", "_")
+        close = difflib.get_close_matches(plain, [*sources, *(f"{prefix}:" for prefix in prefixes)], n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"give one of {', '.join(names)}"
+        if not close and Path(name).expanduser().is_dir():
+            hint = f"for the images in that folder give 'folder:{name}'"
+        raise InputError(f"no {kind} called {name!r}: {hint}")
+    has = [p.name for p in inspect.signature(build).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    for option in options:
+        if option not in has:
+            close = difflib.get_close_matches(option, [*has, *arguments], n=1) if arguments else []
+            hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(has) or 'none of its own'}"
+            raise InputError(f"{name!r} has no option {option!r}: {hint}")
+    return build
 
 
 def integer(name: str, value: Any, low: int, high: int | None = None) -> int:

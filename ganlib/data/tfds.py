@@ -5,7 +5,7 @@ import os
 import numpy as np
 from PIL import Image
 
-from ganlib.data.resize import centre_crop, resized, with_channels
+from ganlib.data.resize import square, with_channels
 from ganlib.data.sources import LARGEST, SMALLEST, ArraySource, Request, array_source, check_memory
 from ganlib.errors import DataError
 
@@ -91,6 +91,4 @@ def _fit(image: np.ndarray, request: Request) -> np.ndarray:
             f"images of {request.name!r} are {image.dtype} {image.shape}: only uint8 grey or RGB can be used"
         )
     image = with_channels(image, request.channels or image.shape[-1])
-    picture = centre_crop(Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image))
-    pixels = np.asarray(picture if request.resolution is None else resized(picture, request.resolution))
-    return pixels if pixels.ndim == 3 else pixels[..., None]
+    return square(Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image), request.resolution)

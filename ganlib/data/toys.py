@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganlib import randomness
-from ganlib.data.sources import Request, StreamSource, integer, number, stream_split
+from ganlib.data.sources import Request, StreamSource, integer, known, number, stream_split
 from ganlib.errors import InputError
 
 
@@ -93,11 +93,12 @@ def _mixture(request: Request, centers: np.ndarray, sigma: float, size: int | No
         label = tf.minimum(tf.cast(uniform * modes, tf.int32), modes - 1)
         return tf.gather(centers, label) + sigma * normal, label
 
-    class_names = tuple(f"mode {i}" for i in range(modes))
-    return _stream(request, points, size, num_classes=modes, class_names=class_names, centers=centers)
+    return _stream(request, points, size, [f"mode {i}" for i in range(modes)], centers)
 
 
-def _stream(request: Request, points: Callable, size: int | None, **known) -> StreamSource:
+def _stream(
+    request: Request, points: Callable, size: int | None, class_names=None, centers=None
+) -> StreamSource:
     if request.resolution is not None or request.channels is not None:
         raise InputError(f"{request.name!r} are points, not images: leave out resolution and channels")
     size = stream_split(request, size, test=10_000)
@@ -113,6 +114,4 @@ def _stream(request: Request, points: Callable, size: int | None, **known) -> St
         examples, labels = points(uniform, normal)
         return examples[:n], None if labels is None else labels[:n]
 
-    return StreamSource(
-        name=request.name, split=request.split, shape=(2,), size=size, seed=request.seed, draw=draw, **known
-    )
+    return StreamSource(**known(request, (2,), size, class_names), draw=draw, centers=centers)

@@ -35,9 +35,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
         outputs, mean, variance, *_ = tf.compat.v1.nn.fused_batch_norm(
             x, scale, offset, epsilon=self.epsilon, is_training=True
         )
-        count = tf.cast(
-            tf.size(x) // x.shape[-1], variance.dtype
-        )  # the kernel returns the variance times n / (n - 1)
+        # the kernel returns the variance times n / (n - 1)
+        count = tf.cast(tf.size(x) // x.shape[-1], variance.dtype)
         return tf.reshape(outputs, tf.shape(inputs)), mean, variance * (count - 1.0) / count
 
     def _synchronized(self, inputs, context):

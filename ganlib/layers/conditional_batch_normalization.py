@@ -19,10 +19,11 @@ from keras import layers
 from ganlib.arguments import require_positive, require_positive_integers, require_share
 from ganlib.layers.batch_normalization import BatchNormalization
 from ganlib.layers.class_rows import class_rows
+from ganlib.layers.configured import Configured
 from ganlib.layers.spectral_normalization import SpectralDense
 
 
-class _Modulated(layers.Layer):
+class _Modulated(Configured):
     """What the layers of this file share: normalise, then scale and shift each sample by its own numbers."""
 
     def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs: Any):
@@ -60,10 +61,6 @@ class _Modulated(layers.Layer):
         """That of the first input."""
         return tuple(input_shape[0])
 
-    def get_config(self):
-        """The constructor's arguments."""
-        return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}
-
 
 @keras.saving.register_keras_serializable("ganlib")
 class ConditionalBatchNormalization(_Modulated):
@@ -100,10 +97,6 @@ class ConditionalBatchNormalization(_Modulated):
         gamma, beta = (tf.convert_to_tensor(table) for table in (self.gamma, self.beta))
         return class_rows(gamma, condition), class_rows(beta, condition)
 
-    def get_config(self):
-        """The constructor's arguments."""
-        return {**super().get_config(), "num_classes": self.num_classes}
-
 
 @keras.saving.register_keras_serializable("ganlib")
 class VectorConditionalBatchNormalization(_Modulated):
@@ -120,6 +113,8 @@ class VectorConditionalBatchNormalization(_Modulated):
     Raises:
         InputError: An argument is out of range.
     """
+
+    dense = layers.Dense
 
     def __init__(
         self,
@@ -140,7 +135,7 @@ class VectorConditionalBatchNormalization(_Modulated):
 
     def linear(self, units: int, name: str) -> layers.Layer:
         """A linear map to `units` numbers, without a bias."""
-        return layers.Dense(
+        return self.dense(
             units,
             use_bias=False,
             kernel_initializer=_fresh(self.kernel_initializer),
@@ -152,25 +147,12 @@ class VectorConditionalBatchNormalization(_Modulated):
         """1 + c W_gamma and c W_beta."""
         return 1.0 + self.gain(condition, training=training), self.offset(condition, training=training)
 
-    def get_config(self):
-        """The constructor's arguments."""
-        initializer = keras.initializers.serialize(self.kernel_initializer)
-        return {**super().get_config(), "kernel_initializer": initializer}
-
 
 @keras.saving.register_keras_serializable("ganlib")
 class SpectralConditionalBatchNormalization(VectorConditionalBatchNormalization):
     """The same with W / sigma(W) for both matrices, as in BigGAN's G. Arguments and shapes as there."""
 
-    def linear(self, units, name):
-        """A linear map to `units` numbers, without a bias, divided by its largest singular value."""
-        return SpectralDense(
-            units,
-            use_bias=False,
-            kernel_initializer=_fresh(self.kernel_initializer),
-            name=name,
-            dtype=self.dtype_policy,
-        )
+    dense = SpectralDense
 
 
 def _fresh(initializer: keras.initializers.Initializer) -> keras.initializers.Initializer:

@@ -1,14 +1,37 @@
 """Instance normalisation: each channel of each image by itself."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from ganlib.arguments import require_positive
 from ganlib.errors import InputError
+from ganlib.layers.configured import Configured
+
+
+class Normalization(Configured):
+    """What layers share that normalise float32 (batch, ..., channels), then scale and shift each channel."""
+
+    gamma_initializer: Any = "ones"
+
+    def build(self, input_shape):
+        """Make scale and offset for inputs of `input_shape` (batch, ..., channels)."""
+        shape = (input_shape[-1],)
+        self.gamma = self.add_weight(shape=shape, initializer=self.gamma_initializer, name="gamma")
+        self.beta = self.add_weight(shape=shape, initializer="zeros", name="beta")
+
+    def scaled(self, normalized: tf.Tensor) -> tf.Tensor:
+        """The same, times the scale and plus the offset."""
+        return normalized * tf.cast(self.gamma, tf.float32) + tf.cast(self.beta, tf.float32)
+
+    def compute_output_shape(self, input_shape):
+        """The inputs' shape."""
+        return input_shape
 
 
 @keras.saving.register_keras_serializable("ganlib")
-class InstanceNormalization(keras.layers.Layer):
+class InstanceNormalization(Normalization):
     """Ulyanov et al. 2016, arXiv:1607.08022: mean 0 and variance 1 over the positions of each channel of each image.
 
         (x - mean) / sqrt(variance + epsilon), the variance divided by the number of positions (not less one)
@@ -38,32 +61,15 @@ class InstanceNormalization(keras.layers.Layer):
                 f"InstanceNormalization got inputs of shape {tuple(input_shape)}: give (batch, height, width, channels)"
             )
         if self.affine:
-            self.gamma = self.add_weight(
-                shape=(input_shape[-1],), initializer=self.gamma_initializer, name="gamma"
-            )
-            self.beta = self.add_weight(shape=(input_shape[-1],), initializer="zeros", name="beta")
+            super().build(input_shape)
 
     def call(self, inputs):
         """(batch, ..., channels) -> the same shape."""
         x = tf.cast(inputs, tf.float32)
         normalized = standardized(x, list(range(1, x.shape.rank - 1)), self.epsilon)
         if self.affine:
-            normalized = normalized * tf.cast(self.gamma, tf.float32) + tf.cast(self.beta, tf.float32)
+            normalized = self.scaled(normalized)
         return tf.cast(normalized, inputs.dtype)
-
-    def compute_output_shape(self, input_shape):
-        """The inputs' shape."""
-        return input_shape
-
-    def get_config(self):
-        """The constructor's arguments."""
-        gamma = keras.initializers.serialize(self.gamma_initializer)
-        return {
-            **super().get_config(),
-            "affine": self.affine,
-            "epsilon": self.epsilon,
-            "gamma_initializer": gamma,
-        }
 
 
 def standardized(x: tf.Tensor, axes: list[int], epsilon: float) -> tf.Tensor:

@@ -4,10 +4,11 @@ import keras
 import tensorflow as tf
 
 from ganlib.layers.class_rows import are_weights
+from ganlib.layers.configured import Configured
 
 
 @keras.saving.register_keras_serializable("ganlib")
-class OneHot(keras.layers.Layer):
+class OneHot(Configured):
     """Labels (batch,) in [0, num_classes) -> (batch, num_classes): 1 for the class, 0 elsewhere.
 
     Weights of classes, float (batch, num_classes), pass as they are.
@@ -32,10 +33,6 @@ class OneHot(keras.layers.Layer):
     def compute_output_spec(self, inputs):
         """(batch, num_classes), of the layer's own type and not the labels'."""
         return keras.KerasTensor((inputs.shape[0], self.num_classes), self.compute_dtype)
-
-    def get_config(self):
-        """The constructor's arguments."""
-        return {**super().get_config(), "num_classes": self.num_classes}
 
 
 @keras.saving.register_keras_serializable("ganlib")

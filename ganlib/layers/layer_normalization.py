@@ -4,11 +4,11 @@ import keras
 import tensorflow as tf
 
 from ganlib.arguments import require_positive
-from ganlib.layers.instance_normalization import standardized
+from ganlib.layers.instance_normalization import Normalization, standardized
 
 
 @keras.saving.register_keras_serializable("ganlib")
-class LayerNormalization(keras.layers.Layer):
+class LayerNormalization(Normalization):
     """Ba et al. 2016, arXiv:1607.06450, over all numbers of a sample, with a scale and an offset a channel.
 
     Gulrajani et al. 2017, arXiv:1704.00028, section 4 ("no critic batch normalization"), recommend it in place of batch
@@ -28,22 +28,8 @@ class LayerNormalization(keras.layers.Layer):
         require_positive(example="1e-5", epsilon=epsilon)
         self.epsilon = epsilon
 
-    def build(self, input_shape):
-        """Make scale and offset for inputs of `input_shape` (batch, ..., channels)."""
-        self.gamma = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="gamma")
-        self.beta = self.add_weight(shape=(input_shape[-1],), initializer="zeros", name="beta")
-
     def call(self, inputs):
         """(batch, ..., channels) -> the same shape."""
         x = tf.cast(inputs, tf.float32)
         normalized = standardized(x, list(range(1, x.shape.rank)), self.epsilon)
-        scaled = normalized * tf.cast(self.gamma, tf.float32) + tf.cast(self.beta, tf.float32)
-        return tf.cast(scaled, inputs.dtype)
-
-    def compute_output_shape(self, input_shape):
-        """The inputs' shape."""
-        return input_shape
-
-    def get_config(self):
-        """The constructor's arguments."""
-        return {**super().get_config(), "epsilon": self.epsilon}
+        return tf.cast(self.scaled(normalized), inputs.dtype)

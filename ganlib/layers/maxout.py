@@ -2,9 +2,11 @@
 
 import keras
 
+from ganlib.layers.configured import Configured
+
 
 @keras.saving.register_keras_serializable("ganlib")
-class Maxout(keras.layers.Layer):
+class Maxout(Configured):
     """Goodfellow et al. 2013, arXiv:1302.4389: the largest of `pieces` affine maps of the input, unit by unit.
 
     (batch, features) -> (batch, units). The kernel is (features, units * pieces), pieces innermost.
@@ -34,12 +36,7 @@ class Maxout(keras.layers.Layer):
         """(batch, features) -> (batch, units)."""
         return (*input_shape[:-1], self.units)
 
-    def get_config(self):
-        """The constructor's arguments."""
-        initializer = keras.initializers.serialize(self.dense.kernel_initializer)
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "pieces": self.pieces,
-            "kernel_initializer": initializer,
-        }
+    @property
+    def kernel_initializer(self) -> keras.initializers.Initializer:
+        """Of the kernel."""
+        return self.dense.kernel_initializer

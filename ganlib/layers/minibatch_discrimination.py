@@ -5,11 +5,12 @@ import tensorflow as tf
 
 from ganlib.arguments import require_positive_integers
 from ganlib.errors import InputError
+from ganlib.layers.configured import Configured
 from ganlib.replicas import gathered
 
 
 @keras.saving.register_keras_serializable("ganlib")
-class MinibatchDiscrimination(keras.layers.Layer):
+class MinibatchDiscrimination(Configured):
     """Salimans et al. 2016, arXiv:1606.03498, section 3.2: features, and how close others of the batch come to them.
 
         M_i = f(x_i) T, a matrix (kernels, kernel_dim);   o(x_i)_b = sum_{j != i} exp(-|| M_i,b - M_j,b ||_1)
@@ -64,12 +65,3 @@ class MinibatchDiscrimination(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         """(batch, features) -> (batch, features + kernels)."""
         return (input_shape[0], input_shape[-1] + self.kernels)
-
-    def get_config(self):
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "kernels": self.kernels,
-            "kernel_dim": self.kernel_dim,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-        }

@@ -16,11 +16,12 @@ from keras import layers
 
 from ganlib.arguments import require_positive_integers
 from ganlib.layers.class_rows import are_weights, class_rows
+from ganlib.layers.configured import Configured
 from ganlib.layers.spectral_normalization import SpectralEmbedding
 
 
 @keras.saving.register_keras_serializable("ganlib")
-class Projection(layers.Layer):
+class Projection(Configured):
     """V[y] . phi: [features (batch, channels), labels (batch,) int in [0, num_classes)] -> (batch, 1).
 
     In place of labels it takes weights of classes, float (batch, num_classes): the same mixture of the products.
@@ -34,6 +35,7 @@ class Projection(layers.Layer):
     """
 
     mixes_classes = True
+    lookup = layers.Embedding
 
     def __init__(self, num_classes: int, embeddings_initializer: Any = "glorot_uniform", **kwargs):
         require_positive_integers(num_classes=num_classes)
@@ -48,7 +50,7 @@ class Projection(layers.Layer):
 
     def table(self, channels: int) -> layers.Layer:
         """V: a layer from labels to vectors of `channels` numbers."""
-        return layers.Embedding(
+        return self.lookup(
             self.num_classes,
             channels,
             embeddings_initializer=self.embeddings_initializer,
@@ -70,26 +72,9 @@ class Projection(layers.Layer):
         """(batch, 1)."""
         return (input_shape[0][0], 1)
 
-    def get_config(self):
-        """The constructor's arguments."""
-        initializer = keras.initializers.serialize(self.embeddings_initializer)
-        return {
-            **super().get_config(),
-            "num_classes": self.num_classes,
-            "embeddings_initializer": initializer,
-        }
-
 
 @keras.saving.register_keras_serializable("ganlib")
 class SpectralProjection(Projection):
     """The same with V / sigma(V), as every other weight of a spectrally normalised D. Arguments and shapes as there."""
 
-    def table(self, channels):
-        """V / sigma(V): a layer from labels to vectors of `channels` numbers."""
-        return SpectralEmbedding(
-            self.num_classes,
-            channels,
-            embeddings_initializer=self.embeddings_initializer,
-            name="embedding",
-            dtype=self.dtype_policy,
-        )
+    lookup = SpectralEmbedding

@@ -5,10 +5,11 @@ import tensorflow as tf
 
 from ganlib.arguments import require_positive_integers
 from ganlib.errors import InputError
+from ganlib.layers.configured import Configured
 
 
 @keras.saving.register_keras_serializable("ganlib")
-class ReflectionPadding2D(keras.layers.Layer):
+class ReflectionPadding2D(Configured):
     """Adds `padding` rows and columns on each side, mirrored at the outermost pixel, which is not repeated.
 
     (batch, height, width, channels) -> (batch, height + 2 padding, width + 2 padding, channels); for a
@@ -45,7 +46,3 @@ class ReflectionPadding2D(keras.layers.Layer):
         """Height and width are larger by twice the padding."""
         sides = [side if side is None else side + 2 * self.padding for side in input_shape[1:3]]
         return (input_shape[0], *sides, input_shape[3])
-
-    def get_config(self):
-        """The constructor's arguments."""
-        return {**super().get_config(), "padding": self.padding}

@@ -123,16 +123,14 @@ class SpectralDownConv2D(SpectralNormalized, DownConv2D):
 
 def plain(channels: int, kernel_size: int, scale: str = "same", **kwargs) -> layers.Layer:
     """A convolution that keeps ("same"), doubles ("up") or halves ("down") the resolution, with bias."""
-    return _kind(scale, layers.Conv2D, UpConv2D, DownConv2D)(
-        channels, kernel_size, **{"padding": "same", "kernel_initializer": glorot(kernel_size), **kwargs}
-    )
+    kinds = {"same": layers.Conv2D, "up": UpConv2D, "down": DownConv2D}
+    return _scaling(kinds, channels, kernel_size, scale, kwargs)
 
 
 def spectral(channels: int, kernel_size: int, scale: str = "same", **kwargs) -> layers.Layer:
     """`plain` with spectral normalisation; `kwargs` may hold its `iterations` and `epsilon`."""
-    return _kind(scale, SpectralConv2D, SpectralUpConv2D, SpectralDownConv2D)(
-        channels, kernel_size, **{"padding": "same", "kernel_initializer": glorot(kernel_size), **kwargs}
-    )
+    kinds = {"same": SpectralConv2D, "up": SpectralUpConv2D, "down": SpectralDownConv2D}
+    return _scaling(kinds, channels, kernel_size, scale, kwargs)
 
 
 def glorot(kernel_size: int) -> keras.initializers.Initializer:
@@ -217,8 +215,10 @@ def _odd(kernel_size: int | tuple[int, int]) -> int | tuple[int, int]:
     return kernel_size
 
 
-def _kind(scale: str, same: type, up: type, down: type) -> type:
-    kinds = {"same": same, "up": up, "down": down}
+def _scaling(
+    kinds: dict[str, type], channels: int, kernel_size: int, scale: str, options: dict
+) -> layers.Layer:
     if scale not in kinds:
         raise InputError(f"scale={scale!r}: choose 'same', 'up' or 'down'")
-    return kinds[scale]
+    options = {"padding": "same", "kernel_initializer": glorot(kernel_size), **options}
+    return kinds[scale](channels, kernel_size, **options)

@@ -5,6 +5,7 @@ bottleneck, and the same number of transposed ones back.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import layers
@@ -65,17 +66,14 @@ def unet(
 
 def halved(x: keras.KerasTensor, channels: int, use_bias: bool) -> keras.KerasTensor:
     """A 4x4 convolution of stride 2, one zero on each side; normal(0.02) weights."""
-    return layers.Conv2D(
-        channels, 4, strides=2, padding="same", use_bias=use_bias, kernel_initializer=_normal()
-    )(x)
+    return layers.Conv2D(channels, use_bias=use_bias, **_strided())(x)
 
 
 def doubled(x: keras.KerasTensor, channels: int, use_bias: bool) -> keras.KerasTensor:
     """Its transpose."""
-    return layers.Conv2DTranspose(
-        channels, 4, strides=2, padding="same", use_bias=use_bias, kernel_initializer=_normal()
-    )(x)
+    return layers.Conv2DTranspose(channels, use_bias=use_bias, **_strided())(x)
 
 
-def _normal() -> keras.initializers.Initializer:
-    return keras.initializers.RandomNormal(stddev=0.02)
+def _strided() -> dict[str, Any]:
+    normal = keras.initializers.RandomNormal(stddev=0.02)
+    return {"kernel_size": 4, "strides": 2, "padding": "same", "kernel_initializer": normal}

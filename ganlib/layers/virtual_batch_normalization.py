@@ -19,6 +19,8 @@ import tensorflow as tf
 
 from ganlib.arguments import require_positive, require_positive_integers
 from ganlib.errors import InputError
+from ganlib.layers.configured import Configured
+from ganlib.layers.instance_normalization import Normalization
 
 
 @keras.saving.register_keras_serializable("ganlib")
@@ -80,7 +82,7 @@ class PrependReference(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("ganlib")
-class DropReference(keras.layers.Layer):
+class DropReference(Configured):
     """(reference_size + batch, ...) -> (batch, ...): takes away what `PrependReference` put in front.
 
     Args:
@@ -92,7 +94,8 @@ class DropReference(keras.layers.Layer):
 
     def __init__(self, reference_size: int, **kwargs):
         super().__init__(**kwargs)
-        self.reference_size = _rows(reference_size)
+        require_positive_integers(reference_size=reference_size)
+        self.reference_size = reference_size
 
     def call(self, inputs):
         """(reference_size + batch, ...) -> (batch, ...)."""
@@ -103,13 +106,9 @@ class DropReference(keras.layers.Layer):
         batch = None if input_shape[0] is None else input_shape[0] - self.reference_size
         return (batch, *input_shape[1:])
 
-    def get_config(self):
-        """The constructor's arguments."""
-        return {**super().get_config(), "reference_size": self.reference_size}
-
 
 @keras.saving.register_keras_serializable("ganlib")
-class VirtualBatchNormalization(keras.layers.Layer):
+class VirtualBatchNormalization(Normalization):
     """Salimans et al. 2016, arXiv:1606.03498, section 3.5: statistics of the reference batch and the sample itself.
 
     With n reference rows, a channel's mean and mean square at a sample x are
@@ -131,13 +130,9 @@ class VirtualBatchNormalization(keras.layers.Layer):
     def __init__(self, reference_size: int, epsilon: float = 1e-5, **kwargs):
         super().__init__(**kwargs)
         require_positive(example="1e-5", epsilon=epsilon)
-        self.reference_size = _rows(reference_size)
+        require_positive_integers(reference_size=reference_size)
+        self.reference_size = reference_size
         self.epsilon = epsilon
-
-    def build(self, input_shape):
-        """Make scale and offset for inputs of `input_shape` (rows, ..., channels)."""
-        self.gamma = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="gamma")
-        self.beta = self.add_weight(shape=(input_shape[-1],), initializer="zeros", name="beta")
 
     def call(self, inputs):
         """(reference_size + batch, ..., channels) -> the same shape."""
@@ -156,16 +151,7 @@ class VirtualBatchNormalization(keras.layers.Layer):
             (shift - mean) * tf.math.rsqrt(square - tf.square(mean) + self.epsilon),
             n,
         )
-        scaled = normalized * tf.cast(self.gamma, tf.float32) + tf.cast(self.beta, tf.float32)
-        return tf.cast(scaled, inputs.dtype)
-
-    def compute_output_shape(self, input_shape):
-        """The inputs' shape."""
-        return input_shape
-
-    def get_config(self):
-        """The constructor's arguments."""
-        return {**super().get_config(), "reference_size": self.reference_size, "epsilon": self.epsilon}
+        return tf.cast(self.scaled(normalized), inputs.dtype)
 
 
 def _joined(reference: tf.Tensor, batch: tf.Tensor, n: int) -> tf.Tensor:
@@ -193,8 +179,3 @@ def _parted(rows: tf.Tensor, n: int) -> tuple[tf.Tensor, tf.Tensor]:
         return parts, lambda reference, batch: _joined(reference, batch, n)
 
     return part(rows)
-
-
-def _rows(reference_size: int) -> int:
-    require_positive_integers(reference_size=reference_size)
-    return reference_size

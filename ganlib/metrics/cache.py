@@ -1,7 +1,6 @@
 """Arrays that cost time to compute, kept in files that are named by all that they depend on."""
 
 import hashlib
-import io
 import os
 import zipfile
 import zlib
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ganlib.files import write_atomically
+from ganlib.files import write_arrays
 
 
 def cache_folder(cache: str | Path | bool | None = None) -> Path | None:
@@ -49,9 +48,7 @@ def kept(
     arrays = _read(path)
     if arrays is None or not fits(arrays):
         arrays = compute()
-        file = io.BytesIO()
-        np.savez(file, **arrays)
-        write_atomically(path, file.getvalue())
+        write_arrays(path, arrays)
     return arrays
 
 

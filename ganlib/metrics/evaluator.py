@@ -25,7 +25,6 @@ nor where all parts agree to the last digit, as at a precision of 0: that deviat
 """
 
 import dataclasses
-import difflib
 import functools
 import math
 import sys
@@ -38,6 +37,7 @@ import numpy as np
 import tqdm.auto
 from threadpoolctl import threadpool_limits
 
+from ganlib.arguments import require_known, require_seed
 from ganlib.errors import InputError
 from ganlib.metrics import extractors
 from ganlib.metrics.cache import hash_of, kept
@@ -200,12 +200,8 @@ def names_of(metrics: Sequence[str]) -> list[str]:
     """The names of what is to be measured, each once."""
     if isinstance(metrics, str) or not metrics:
         raise InputError(f"metrics={metrics!r}: give a list of names, such as ['fid', 'precision', 'recall']")
-    known = [*known_metrics(), *_TOGETHER]
     for name in metrics:
-        if name not in known:
-            close = difflib.get_close_matches(str(name), known, 1)
-            hint = f"did you mean {close[0]!r}?" if close else f"choose of {', '.join(dict.fromkeys(known))}"
-            raise InputError(f"there is no metric {name!r}: {hint}")
+        require_known("metric", name, {**known_metrics(), **_TOGETHER})
     return list(dict.fromkeys(one for name in metrics for one in _TOGETHER.get(name, (name,))))
 
 
@@ -213,7 +209,7 @@ def names_of(metrics: Sequence[str]) -> list[str]:
 
 
 def evaluate(
-    gan: Sampler,
+    gan: Sampler | Callable[[int, int], np.ndarray],
     data: Any,
     metrics: Sequence[str] = ("fid", "kid", "precision", "recall", "density", "coverage"),
     samples: int = 10_000,
@@ -229,7 +225,8 @@ def evaluate(
     """Draw samples, compare them with data.
 
     Args:
-        gan: Anything with `sample(n, truncation=, seed=)`. Values beyond [-1, 1] are cut off, as in a saved picture.
+        gan: Anything with `sample(n, truncation=, seed=)`. Values beyond [-1, 1] are cut off, as in a saved picture. Or
+            a function (start, n) -> samples start to start + n - 1; `truncation` and `seed` then are only noted.
         data: An ImageDataset (`ganlib.data.load`): images of the same shape, or points.
         metrics: Names out of `known_metrics()`; "prd" stands for F_8 (recall) and F_1/8 (precision) of the curve. "swd"
             and "ms_ssim" see 1,000 samples and as many real images at most. Metrics that compare neighbours, kid and
@@ -251,44 +248,7 @@ def evaluate(
         InputError: An argument is not what it should be, the samples have another shape than the data, or are not
             finite; or a metric needs class probabilities that the extractor does not have.
     """
-
-    def draw(start: int, n: int) -> np.ndarray:
-        i = start // _rows_a_time(data.shape)
-        return gan.sample(n, truncation=truncation, seed=int(key_of(seed, f"evaluate/{i}") >> 33))
-
-    return evaluate_draws(
-        draw,
-        data,
-        metrics,
-        samples,
-        extractor=extractor,
-        real_samples=real_samples,
-        truncation=truncation,
-        seed=seed,
-        batch_size=batch_size,
-        cache=cache,
-        progress=progress,
-    )
-
-
-def evaluate_draws(
-    draw: Callable[[int, int], np.ndarray],
-    data: Any,
-    metrics: Sequence[str],
-    samples: int,
-    *,
-    extractor: Extractor | str | None = None,
-    real_samples: int | None = None,
-    truncation: float | None = None,
-    seed: int = 0,
-    batch_size: int | None = None,
-    cache: str | Path | bool | None = None,
-    progress: bool = True,
-) -> Evaluation:
-    """`evaluate` of samples that come from anywhere: (start, n) -> samples start to start + n - 1.
-
-    `truncation` and `seed` are only noted. All else, and the errors, as there.
-    """
+    draw = functools.partial(_sampled, gan, data, truncation, seed) if hasattr(gan, "sample") else gan
     started = time.perf_counter()
     names = names_of(metrics)
     families = [family for family in _FAMILIES if not family.measures.keys().isdisjoint(names)]
@@ -299,9 +259,7 @@ def evaluate_draws(
     for family in families:
         if family.check is not None:
             family.check(tuple(data.shape))
-    _checked(
-        draw(0, min(2, samples)), data, min(2, samples)
-    )  # what is wrong is said before anything takes time
+    _checked(draw(0, 2), data, 2)  # what is wrong is said before anything takes time
     needs_network = needs != {"images"}
     if needs_network and not isinstance(extractor, Extractor):
         extractor = (
@@ -351,6 +309,12 @@ def evaluate_draws(
     )
 
 
+def _sampled(gan: Sampler, data: Any, truncation: float | None, seed: int, start: int, n: int) -> np.ndarray:
+    """Samples start to start + n - 1; `start` is a multiple of what is drawn at a time."""
+    i = start // _rows_a_time(data.shape)
+    return gan.sample(n, truncation=truncation, seed=int(key_of(seed, f"evaluate/{i}") >> 33))
+
+
 class _Rows:
     """The real side: features (n, d) or images (n, height, width, channels)."""
 
@@ -378,8 +342,7 @@ def _check_arguments(data: Any, seed: int, **counts: int | None) -> None:
             continue
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
             raise InputError(f"{name}={value!r} is out of range: give an integer of at least {least}")
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise InputError(f"seed={seed!r} is not an integer: give one, for example 0")
+    require_seed(seed)
     if not all(hasattr(data, name) for name in ("shape", "split", "size", "to_numpy")):
         raise InputError(
             f"data is a {type(data).__name__}: give what ganlib.data.load or ganlib.data.from_arrays returns"
@@ -473,18 +436,9 @@ def _real_features(
         whole = features.ndim == 2 and len(features) == len(examples) and features.dtype == np.float32
         return whole and bool(np.isfinite(features).all())
 
-    c = conditions
-    depends_on = (
-        c.data,
-        c.split,
-        c.shape,
-        c.fingerprint,
-        c.real_samples,
-        c.extractor,
-        c.weights_hash,
-        c.resizer,
-    )
-    return kept(cache, f"features-{c.data}", depends_on, computed, fits)["features"]
+    noted = dataclasses.asdict(conditions)
+    depends_on = tuple(value for name, value in noted.items() if name not in ("samples", "truncation"))
+    return kept(cache, f"features-{conditions.data}", depends_on, computed, fits)["features"]
 
 
 def _rows_a_time(shape: tuple[int, ...]) -> int:

@@ -101,9 +101,8 @@ class InceptionKeras(NetworkExtractor):
         if local and not Path(weights).is_file():
             raise InputError(f"{weights} does not exist: give 'imagenet' or the path of an .h5 file")
         try:
-            network = keras.applications.InceptionV3(
-                weights=None if local else "imagenet", classifier_activation=None
-            )
+            initial = None if local else "imagenet"
+            network = keras.applications.InceptionV3(weights=initial, classifier_activation=None)
             if local:
                 network.load_weights(str(weights))
         except Exception as error:  # get_file raises a bare Exception without a network
@@ -125,9 +124,8 @@ def _fetched(handle: str) -> Path:
     """The folder where TF-Hub keeps the module `handle`, fetched if it is not there."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # tensorflow-hub 0.16 uses pkg_resources, which says that it is old
+            # tensorflow-hub 0.16 uses pkg_resources, which says that it is old
+            warnings.simplefilter("ignore")
             import tensorflow_hub
     except ImportError as error:
         raise InputError(
@@ -160,9 +158,8 @@ def classifier_network(shape: tuple[int, int, int], num_classes: int) -> keras.M
     x, side = image, min(shape[:2])
     for i, channels in enumerate((32, 64, 128, 128, 128, 128, 128, 128)):
         stride = 2 if side >= 64 else 1
-        x = keras.layers.Conv2D(
-            channels, 3, strides=stride, padding="same", use_bias=False, name=f"convolution_{i}"
-        )(x)
+        options = {"strides": stride, "padding": "same", "use_bias": False, "name": f"convolution_{i}"}
+        x = keras.layers.Conv2D(channels, 3, **options)(x)
         x = keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.9, name=f"norm_{i}")(x))
         side = -(-side // stride)
         if side >= 8:
@@ -195,12 +192,10 @@ class Classifier(NetworkExtractor):
                 f"{data.name!r} are not images with labels, so no classifier can be trained: use "
                 "random-convolutions (identity for points)"
             )
-        network = _initial(data, seed)
-        super().__init__(
-            lambda images: network(images, training=False),
-            Bilinear(data.shape[0], antialias=True),
-            data.shape[-1],
-        )
+        with seeded(seed):
+            network = classifier_network(tuple(data.shape), data.num_classes)
+        resize = Bilinear(data.shape[0], antialias=True)
+        super().__init__(lambda images: network(images, training=False), resize, data.shape[-1])
         self.name = f"classifier of {data.name} {data.split}"
         self.num_classes = data.num_classes
         images, labels = _pool(data, seed)
@@ -230,11 +225,6 @@ class Classifier(NetworkExtractor):
 
 
 classifier = Classifier
-
-
-def _initial(data: Any, seed: int) -> keras.Model:
-    with seeded(seed):
-        return classifier_network(tuple(data.shape), data.num_classes)
 
 
 def _pool(data: Any, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -408,11 +398,9 @@ def real_examples(data: Any, count: int, labels: bool = False) -> tuple[np.ndarr
 
 def scaled(images: np.ndarray) -> np.ndarray:
     """uint8 -> float32 in [-1, 1]: 0 is -1 and 255 is 1; points as they are."""
-    return (
-        images.astype(np.float32) * np.float32(2 / 255) - np.float32(1)
-        if images.dtype == np.uint8
-        else images
-    )
+    if images.dtype != np.uint8:
+        return images
+    return images.astype(np.float32) * np.float32(2 / 255) - np.float32(1)
 
 
 def _hash_of_files(folder: Path) -> str:

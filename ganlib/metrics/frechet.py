@@ -66,10 +66,7 @@ class FeatureStatistics:
         if self.mean is None:
             self.count, self.mean, self.scatter = count, mean.copy(), scatter.copy()
             return self
-        if mean.shape != self.mean.shape:
-            raise InputError(
-                f"features of {self.mean.size} and {mean.size} dimensions: use one extractor for both"
-            )
+        _require_same(self.mean.size, mean.size)
         total = self.count + count
         shift = mean - self.mean
         self.scatter += scatter + np.outer(shift, shift) * (self.count * count / total)
@@ -105,11 +102,13 @@ def as_pair(
     """
     real = as_features(real_features, "features", at_least=at_least)
     fake = as_features(fake_features, "features", at_least=at_least)
-    if real.shape[1] != fake.shape[1]:
-        raise InputError(
-            f"features of {real.shape[1]} and {fake.shape[1]} dimensions: use one extractor for both"
-        )
+    _require_same(real.shape[1], fake.shape[1])
     return real, fake
+
+
+def _require_same(first: int, second: int) -> None:
+    if first != second:
+        raise InputError(f"features of {first} and {second} dimensions: use one extractor for both")
 
 
 def statistics(features: np.ndarray, ddof: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -222,10 +221,7 @@ def frechet_distance_diagonal(real_features: np.ndarray, fake_features: np.ndarr
 def _checked(real_mean, real_covariance, fake_mean, fake_covariance):
     means = [np.asarray(m, np.float64) for m in (real_mean, fake_mean)]
     covariances = [np.asarray(c, np.float64) for c in (real_covariance, fake_covariance)]
-    if means[0].shape != means[1].shape:
-        raise InputError(
-            f"features of {means[0].size} and {means[1].size} dimensions: use one extractor for both"
-        )
+    _require_same(*(mean.size for mean in means))
     for mean, covariance in zip(means, covariances, strict=True):
         if mean.ndim != 1 or covariance.shape != (mean.size, mean.size):
             raise InputError(

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import log_softmax, xlogy
 
 from ganlib.errors import InputError
+from ganlib.metrics.frechet import as_features
 
 
 def inception_score(
@@ -33,7 +34,7 @@ def inception_score(
     Raises:
         InputError: Not probabilities, not finite, or fewer rows than splits.
     """
-    probabilities = _matrix(probabilities, "probabilities")
+    probabilities = as_features(probabilities, "probabilities", at_least=1)
     sums = probabilities.sum(axis=1)
     if probabilities.min() < 0 or np.abs(sums - 1).max() > 1e-3:
         raise InputError(
@@ -51,28 +52,18 @@ def inception_score_from_logits(
     Raises:
         InputError: Not a matrix, not finite, or fewer rows than splits.
     """
-    logs = log_softmax(_matrix(logits, "logits"), axis=1)
+    logs = log_softmax(as_features(logits, "logits", at_least=1), axis=1)
     probabilities = np.exp(logs)
     return _score(probabilities, (probabilities * logs).sum(axis=1), splits, ddof, shuffle_seed)
-
-
-def _matrix(values: np.ndarray, name: str) -> np.ndarray:
-    values = np.asarray(values)
-    if values.ndim != 2 or 0 in values.shape:
-        raise InputError(f"{name} of shape {values.shape}: give (n, classes)")
-    values = values.astype(np.float64)
-    if not np.isfinite(values).all():
-        raise InputError(f"the {name} are not all finite: check the images that they were computed from")
-    return values
 
 
 def _score(probabilities, negative_entropies, splits, ddof, shuffle_seed) -> tuple[float, float]:
     count = len(probabilities)
     if not 1 <= splits <= count or splits <= ddof:
         raise InputError(f"splits={splits} of {count} rows, ddof={ddof}: give {ddof + 1} to {count} splits")
-    order = (
-        np.arange(count) if shuffle_seed is None else np.random.RandomState(shuffle_seed).permutation(count)
-    )
+    order = np.arange(count)
+    if shuffle_seed is not None:
+        order = np.random.RandomState(shuffle_seed).permutation(count)
     scores = []
     for i in range(splits):
         rows = order[i * count // splits : (i + 1) * count // splits]

@@ -30,8 +30,7 @@ def kernel_distance(real_features: np.ndarray, fake_features: np.ndarray) -> flo
     Raises:
         InputError: The sets are too small, not finite, or of different dimension.
     """
-    real, fake = as_pair(real_features, fake_features, at_least=2)
-    return _mmd(real, fake)
+    return _mmd(*as_pair(real_features, fake_features, at_least=2))
 
 
 def kernel_distance_subsets(
@@ -110,12 +109,10 @@ def _cut(features: np.ndarray, blocks: int) -> list[np.ndarray]:
 
 def _mmd(real: np.ndarray, fake: np.ndarray) -> float:
     n, m = len(real), len(fake)
-    cross = sum(
-        _cubic(real[start : start + _ROWS] @ fake.T, real.shape[1]).sum() for start in range(0, n, _ROWS)
-    )
-    return float(
-        _off_diagonal(real) / (n * (n - 1)) + _off_diagonal(fake) / (m * (m - 1)) - 2 * cross / (n * m)
-    )
+    blocks = (real[start : start + _ROWS] for start in range(0, n, _ROWS))
+    cross = sum(_cubic(rows @ fake.T, real.shape[1]).sum() for rows in blocks)
+    within = _off_diagonal(real) / (n * (n - 1)) + _off_diagonal(fake) / (m * (m - 1))
+    return float(within - 2 * cross / (n * m))
 
 
 def _off_diagonal(features: np.ndarray) -> float:

@@ -43,13 +43,7 @@ def precision_recall(real_features: np.ndarray, fake_features: np.ndarray, k: in
     Raises:
         InputError: A set has no more than k samples, is not finite, or the dimensions differ.
     """
-    real, fake = _sets(real_features, fake_features, k)
-    real_radii, fake_radii = radii(real, k), radii(fake, k)
-    precise, recalled = np.zeros(len(fake), bool), np.zeros(len(real), bool)
-    for block in _Comparison(fake, real):
-        precise[block.rows] = block.within(real_radii, axis=1).any(axis=1)
-        recalled |= block.within(fake_radii, axis=0).any(axis=0)
-    return float(precise.mean()), float(recalled.mean())
+    return manifold_scores(real_features, fake_features, k=k, density_k=k)[:2]
 
 
 def density_coverage(real_features: np.ndarray, fake_features: np.ndarray, k: int = 5) -> tuple[float, float]:
@@ -70,14 +64,7 @@ def density_coverage(real_features: np.ndarray, fake_features: np.ndarray, k: in
     Raises:
         InputError: As `precision_recall`.
     """
-    real, fake = _sets(real_features, fake_features, k)
-    real_radii = radii(real, k)
-    inside, covered = 0, np.zeros(len(real), bool)
-    for block in _Comparison(fake, real):
-        within = block.within(real_radii, axis=1, strict=True)
-        inside += np.count_nonzero(within)
-        covered |= within.any(axis=0)
-    return float(inside / (k * len(fake))), float(covered.mean())
+    return manifold_scores(real_features, fake_features, k=k, density_k=k)[2:]
 
 
 def manifold_scores(
@@ -88,14 +75,12 @@ def manifold_scores(
     Raises:
         InputError: As `precision_recall`.
     """
-    real, fake = _sets(real_features, fake_features, max(k, density_k))
+    if min(k, density_k) < 1:
+        raise InputError(f"k={min(k, density_k)!r} is out of range: give 1 or more, for example 3")
+    real, fake = as_pair(real_features, fake_features, at_least=max(k, density_k) + 1)
     within_real = neighbours_of(real, real, max(k, density_k), exclude_self=True)[1]
     real_radii, wide_radii, fake_radii = within_real[:, k - 1], within_real[:, density_k - 1], radii(fake, k)
-    precise, recalled, covered = (
-        np.zeros(len(fake), bool),
-        np.zeros(len(real), bool),
-        np.zeros(len(real), bool),
-    )
+    precise, recalled, covered = (np.zeros(len(rows), bool) for rows in (fake, real, real))
     inside = 0
     for block in _Comparison(fake, real):
         precise[block.rows] = block.within(real_radii, axis=1).any(axis=1)
@@ -111,12 +96,6 @@ def radii(features: np.ndarray, k: int) -> np.ndarray:
     """Distance of each sample of (n, d) to its k-th nearest other sample, (n,) float64."""
     features = np.asarray(features, np.float64)
     return neighbours_of(features, features, k, exclude_self=True)[1][:, -1]
-
-
-def _sets(real_features, fake_features, k):
-    if k < 1:
-        raise InputError(f"k={k!r} is out of range: give 1 or more, for example 3")
-    return as_pair(real_features, fake_features, at_least=k + 1)
 
 
 class _Comparison:

@@ -32,9 +32,8 @@ DELTA = 0.75
 _EVEN = 0.5  # as in ganlib/data/polygons.py
 _POOL = 6000  # rendered polygons or samples that a search may start from
 _STARTS = 4  # nearest ones that it does start from, of each number of corners
-_WIDTHS = (
-    (6.0,) * 4 + (3.0,) * 5 + (1.5,) * 4 + (1.0,) * 6
-)  # pixels from black to white, in the steps of a search
+# pixels from black to white, in the steps of a search
+_WIDTHS = (6.0,) * 4 + (3.0,) * 5 + (1.5,) * 4 + (1.0,) * 6
 _ROWS = 512  # images refined at once
 _SHAPE = 6  # parameters before the shares: size, roundness, turn, two of position, phase
 _STEP = 1e-5  # of the finite differences
@@ -82,8 +81,8 @@ def polygon_precision_recall(
         delta,
     )
     if recall_delta is None:
-        true = _random_polygons(len(images), min_corners, max_corners, seed, "recall")
-        rendered = 2 * coverage(*true, images.shape[1]) - 1
+        true, counts = _random_parameters(len(images), min_corners, max_corners, seed, "recall")
+        rendered = 2 * coverage(corners_of(true, counts), counts, images.shape[1]) - 1
         recall_delta = float(np.quantile(sample_distances(test_images, rendered[..., None]), 0.9))
     recall = recall_by_samples(test_images, images, recall_delta)
     return PolygonScores(precision, recall, _f1(precision, recall), delta, recall_delta)
@@ -236,8 +235,7 @@ def inversion_distances(
 
     squares = np.full(len(targets), np.inf)
     for start in nearest.T:
-        for first in range(0, len(targets), _ROWS):
-            rows = slice(first, first + _ROWS)
+        for rows in _parts(np.arange(len(targets))):
             found = descend(tf.constant(latents[start[rows]]), tf.constant(targets[rows]))
             squares[rows] = np.minimum(squares[rows], found.numpy())
     return np.sqrt(squares) * 28 / resolution
@@ -272,8 +270,7 @@ def corners_of(parameters: np.ndarray, counts: np.ndarray) -> np.ndarray:
 def coverage(corners: np.ndarray, counts: np.ndarray, resolution: int) -> np.ndarray:
     """Polygons (n, 8, 2) -> images (n, resolution, resolution) in [0, 1]; the data's renderer before it rounds."""
     images = np.empty((len(corners), resolution, resolution), np.float32)
-    for first in range(0, len(corners), _ROWS):
-        rows = slice(first, first + _ROWS)
+    for rows in _parts(np.arange(len(corners))):
         distance, _ = _distances(_edges(corners[rows], counts[rows]), resolution)
         images[rows] = np.clip(0.5 - distance * np.float32(resolution / 2), 0, 1)
     return images
@@ -338,9 +335,8 @@ def _refined(targets, parameters, counts, resolution):
         pull = -slope * np.einsum("neip,nei->np", edges_to, pulls)
         diagonal = np.einsum("npp->np", square)
         floor = 1e-6 * diagonal.max(axis=1, keepdims=True) + 1e-9
-        square[:, np.arange(square.shape[1]), np.arange(square.shape[1])] += (
-            damping[:, None] * diagonal + floor
-        )
+        every = np.arange(square.shape[1])
+        square[:, every, every] += damping[:, None] * diagonal + floor
         step = np.linalg.solve(square, pull[..., None])[..., 0]
         trial = _inside(parameters + np.clip(step, -0.5, 0.5))
         new = render(trial, width)
@@ -388,18 +384,13 @@ def _random_parameters(n, low, high, seed, purpose):
     return np.concatenate([random.uniform(size=(n, _SHAPE)), shares], axis=1), counts
 
 
-def _random_polygons(n, low, high, seed, purpose):
-    parameters, counts = _random_parameters(n, low, high, seed, purpose)
-    return corners_of(parameters, counts), counts
-
-
 def _nearest(targets, pool, k):
     """Indices (n, k) of the nearest rows of `pool`, nearest first."""
     k = min(k, len(pool))
     half = np.einsum("ij,ij->i", pool, pool) / 2
     found = []
-    for first in range(0, len(targets), _ROWS):
-        distance = half - targets[first : first + _ROWS] @ pool.T
+    for part in _parts(targets):
+        distance = half - part @ pool.T
         some = np.argpartition(distance, k - 1, axis=1)[:, :k]
         order = np.argsort(np.take_along_axis(distance, some, axis=1), axis=1)
         found.append(np.take_along_axis(some, order, axis=1))

@@ -28,9 +28,8 @@ class Bilinear:
 
     def __init__(self, size: int, antialias: bool):
         self.size, self.antialias = size, antialias
-        self.name = (
-            f"bilinear to {size}x{size}, {'antialiased (as Pillow)' if antialias else 'not antialiased'}"
-        )
+        how = "antialiased (as Pillow)" if antialias else "not antialiased"
+        self.name = f"bilinear to {size}x{size}, {how}"
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Images float32 (n, height, width, channels) -> float32 (n, size, size, channels).

@@ -176,13 +176,12 @@ class Evaluation(Mapping):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        scores = {
-            name: {"value": float(value), "standard_error": value.standard_error}
-            for name, value in self.items()
-        }
         conditions = dataclasses.asdict(self.conditions) | {"shape": list(self.conditions.shape)}
         return {
-            "scores": scores,
+            "scores": {
+                name: {"value": float(value), "standard_error": value.standard_error}
+                for name, value in self.items()
+            },
             "conditions": conditions,
             "seed": self.seed,
             "extractor_details": self.details,

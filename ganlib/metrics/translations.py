@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ganlib.errors import InputError
-from ganlib.metrics.evaluator import evaluate_draws, names_of
+from ganlib.metrics.evaluator import evaluate, names_of
 from ganlib.metrics.extractors import Extractor
 from ganlib.metrics.ms_ssim import ssim_of_each
 from ganlib.metrics.results import Evaluation
@@ -80,7 +80,7 @@ def evaluate_translations(
     made = np.clip(translator.translate(sources, seed=seed), -1, 1)
     # without labels: held-out targets are too few to train a classifier on
     data = from_arrays(np.rint((targets + 1) * 127.5).astype(np.uint8), name=pairs.name, split=pairs.split)
-    evaluation = evaluate_draws(
+    evaluation = evaluate(
         lambda start, n: made[start : start + n],
         data,
         of_sets,  # at least one, which notes the conditions of all

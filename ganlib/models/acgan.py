@@ -29,14 +29,13 @@ import tensorflow as tf
 from keras import layers
 
 from ganlib import losses
-from ganlib.arguments import require_positive, require_positive_integers, require_share
+from ganlib.arguments import require_positive, require_share
 from ganlib.errors import InputError
 from ganlib.gan import GAN
 from ganlib.layers import BatchNormalization, Dropout, OneHot
 from ganlib.layers.sizes import smallest_size
 from ganlib.optimizers import adam
 from ganlib.presets import Architecture, Preset, made
-from ganlib.randomness import seeded
 
 
 def generator(
@@ -190,20 +189,18 @@ class ACGAN(GAN):
         )
         sizes |= {"channels": channels, "num_classes": num_classes, "latent_dim": latent_dim}
         sizes["discriminator_channels"] = discriminator_channels
-        require_positive_integers(**sizes)
         require_share(example="0.5", dropout=dropout)
         require_positive(example="2e-4", learning_rate=learning_rate)
-        with seeded(seed):
-            super().__init__(
-                *entry.networks(**sizes, dropout=dropout),
-                num_classes=num_classes,
-                loss=loss,
-                ema_decay=ema_decay,
-                generator_optimizer=adam(learning_rate, beta_1=0.5),
-                discriminator_optimizer=adam(learning_rate, beta_1=0.5),
-                batch_size=batch_size,
-                seed=seed,
-            )
+        super().__init__(
+            *entry.build(seed, {"dropout": dropout}, **sizes),
+            num_classes=num_classes,
+            loss=loss,
+            ema_decay=ema_decay,
+            generator_optimizer=adam(learning_rate, beta_1=0.5),
+            discriminator_optimizer=adam(learning_rate, beta_1=0.5),
+            batch_size=batch_size,
+            seed=seed,
+        )
 
     def shown_to(self, player, images, condition):
         """D is not told the class."""

@@ -19,14 +19,13 @@ import keras
 from keras import layers
 
 from ganlib.adversarial import discriminator_logs
-from ganlib.arguments import require_positive, require_positive_integers
+from ganlib.arguments import require_positive
 from ganlib.errors import InputError
 from ganlib.gan import GAN
 from ganlib.layers import BatchNormalization, Dropout
 from ganlib.layers.sizes import smallest_size
 from ganlib.optimizers import adam
 from ganlib.presets import Architecture, Preset, made
-from ganlib.randomness import seeded
 from ganlib.replicas import batch_size_of
 from ganlib.updates import Move, Table, Update
 
@@ -216,19 +215,17 @@ class DCGAN(GAN):
         )
         sizes = {name: given[name] for name in ("resolution", "channels")}
         sizes |= {"latent_dim": latent_dim, "base_channels": base_channels, "kernel_size": kernel_size}
-        require_positive_integers(**sizes)
         require_positive(example="2e-4", learning_rate=given["learning_rate"])
-        with seeded(seed):
-            super().__init__(
-                *entry.networks(**sizes),
-                loss="non_saturating",
-                ema_decay=ema_decay,
-                generator_optimizer=adam(given["learning_rate"], **entry.recipe),
-                discriminator_optimizer=adam(given["learning_rate"], **entry.recipe),
-                batch_size=given["batch_size"],
-                latent_distribution=given["latent_distribution"],
-                seed=seed,
-            )
+        super().__init__(
+            *entry.build(seed, **sizes),
+            loss="non_saturating",
+            ema_decay=ema_decay,
+            generator_optimizer=adam(given["learning_rate"], **entry.recipe),
+            discriminator_optimizer=adam(given["learning_rate"], **entry.recipe),
+            batch_size=given["batch_size"],
+            latent_distribution=given["latent_distribution"],
+            seed=seed,
+        )
 
     def updates(self):
         """Algorithm 1, or the architecture's own table."""

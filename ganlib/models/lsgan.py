@@ -15,13 +15,12 @@ from typing import ClassVar
 import keras
 from keras import layers
 
-from ganlib.arguments import require_positive, require_positive_integers
+from ganlib.arguments import require_positive
 from ganlib.errors import InputError
 from ganlib.gan import GAN
 from ganlib.models import dcgan
 from ganlib.optimizers import adam
 from ganlib.presets import Architecture, Preset, made
-from ganlib.randomness import seeded
 
 
 def generator(resolution: int, channels: int, latent_dim: int, base_channels: int) -> keras.Model:
@@ -135,22 +134,24 @@ class LSGAN(GAN):
         batch_size: int = 64,
         seed: int = 0,
     ):
-        require_positive_integers(
-            resolution=resolution, channels=channels, latent_dim=latent_dim, base_channels=base_channels
-        )
         require_positive(example="1e-3", learning_rate=learning_rate)
         entry, _ = self.settled(ARCHITECTURES, architecture)
-        with seeded(seed):
-            super().__init__(
-                *entry.networks(resolution, channels, latent_dim, base_channels),
-                loss="least_squares",
-                ema_decay=ema_decay,
-                generator_optimizer=adam(learning_rate, beta_1=0.5),
-                discriminator_optimizer=adam(learning_rate, beta_1=0.5),
-                batch_size=batch_size,
-                latent_distribution=latent_distribution,
-                seed=seed,
-            )
+        super().__init__(
+            *entry.build(
+                seed,
+                resolution=resolution,
+                channels=channels,
+                latent_dim=latent_dim,
+                base_channels=base_channels,
+            ),
+            loss="least_squares",
+            ema_decay=ema_decay,
+            generator_optimizer=adam(learning_rate, beta_1=0.5),
+            discriminator_optimizer=adam(learning_rate, beta_1=0.5),
+            batch_size=batch_size,
+            latent_distribution=latent_distribution,
+            seed=seed,
+        )
 
 
 def _normal() -> keras.initializers.Initializer:

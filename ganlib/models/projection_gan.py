@@ -24,7 +24,7 @@ from typing import ClassVar
 import keras
 from keras import layers
 
-from ganlib.arguments import require_positive, require_positive_integers
+from ganlib.arguments import require_positive
 from ganlib.gan import GAN
 from ganlib.layers import (
     ConcatenateEverywhere,
@@ -40,7 +40,6 @@ from ganlib.layers.sizes import constant_widths, doubling_widths, smallest_size
 from ganlib.models.sngan import batch_norm
 from ganlib.optimizers import adam
 from ganlib.presets import Architecture, Preset, made
-from ganlib.randomness import seeded
 
 
 def generator(
@@ -217,7 +216,6 @@ class ProjectionGAN(GAN):
         )
         batch_size = sizes.pop("batch_size")
         sizes |= {"channels": channels, "latent_dim": latent_dim}
-        require_positive_integers(**sizes)
         if discriminator_learning_rate is None:
             discriminator_learning_rate = learning_rate
         require_positive(
@@ -225,18 +223,17 @@ class ProjectionGAN(GAN):
             learning_rate=learning_rate,
             discriminator_learning_rate=discriminator_learning_rate,
         )
-        with seeded(seed):
-            super().__init__(
-                *entry.networks(**sizes),
-                num_classes=sizes["num_classes"],
-                loss="hinge",
-                n_critic=n_critic,
-                ema_decay=ema_decay,
-                generator_optimizer=adam(learning_rate, beta_1=0.0, beta_2=0.9),
-                discriminator_optimizer=adam(discriminator_learning_rate, beta_1=0.0, beta_2=0.9),
-                batch_size=batch_size,
-                seed=seed,
-            )
+        super().__init__(
+            *entry.build(seed, **sizes),
+            num_classes=sizes["num_classes"],
+            loss="hinge",
+            n_critic=n_critic,
+            ema_decay=ema_decay,
+            generator_optimizer=adam(learning_rate, beta_1=0.0, beta_2=0.9),
+            discriminator_optimizer=adam(discriminator_learning_rate, beta_1=0.0, beta_2=0.9),
+            batch_size=batch_size,
+            seed=seed,
+        )
 
 
 def conditional_batch_norm(num_classes: int) -> layers.Layer:

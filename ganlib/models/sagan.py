@@ -51,7 +51,6 @@ from ganlib.layers.self_attention import attention_maps
 from ganlib.layers.sizes import constant_widths, doubling_widths, smallest_size
 from ganlib.optimizers import adam
 from ganlib.presets import Architecture, Preset, made
-from ganlib.randomness import seeded
 
 
 class Kinds(NamedTuple):
@@ -238,24 +237,22 @@ class SAGAN(GAN):
         )
         batch_size = sizes.pop("batch_size")
         sizes |= {"channels": channels, "latent_dim": latent_dim}
-        require_positive_integers(**sizes)
         require_positive(
             example="1e-4",
             learning_rate=learning_rate,
             discriminator_learning_rate=discriminator_learning_rate,
         )
-        with seeded(seed):
-            super().__init__(
-                *entry.networks(**sizes, attention=attention),
-                num_classes=sizes["num_classes"],
-                loss="hinge",
-                n_critic=n_critic,
-                ema_decay=ema_decay,
-                generator_optimizer=adam(learning_rate, beta_1=0.0, beta_2=0.9),
-                discriminator_optimizer=adam(discriminator_learning_rate, beta_1=0.0, beta_2=0.9),
-                batch_size=batch_size,
-                seed=seed,
-            )
+        super().__init__(
+            *entry.build(seed, {"attention": attention}, **sizes),
+            num_classes=sizes["num_classes"],
+            loss="hinge",
+            n_critic=n_critic,
+            ema_decay=ema_decay,
+            generator_optimizer=adam(learning_rate, beta_1=0.0, beta_2=0.9),
+            discriminator_optimizer=adam(discriminator_learning_rate, beta_1=0.0, beta_2=0.9),
+            batch_size=batch_size,
+            seed=seed,
+        )
 
     def attention_maps(
         self, n: int, labels: int | Sequence[int] | None = None, seed: int | None = None

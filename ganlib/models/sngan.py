@@ -16,7 +16,7 @@ from typing import ClassVar
 import keras
 from keras import layers
 
-from ganlib.arguments import require_positive, require_positive_integers
+from ganlib.arguments import require_positive
 from ganlib.errors import InputError
 from ganlib.gan import GAN
 from ganlib.layers import BatchNormalization, GlobalSumPooling2D
@@ -32,7 +32,6 @@ from ganlib.layers.sizes import smallest_size
 from ganlib.layers.spectral_normalization import SpectralConv2D, SpectralDense
 from ganlib.optimizers import adam
 from ganlib.presets import Architecture, Preset, made
-from ganlib.randomness import seeded
 
 
 def generator(resolution: int, channels: int, latent_dim: int, base_channels: int) -> keras.Model:
@@ -177,7 +176,6 @@ class SNGAN(GAN):
     ):
         entry, given = self.settled(ARCHITECTURES, architecture, base_channels=base_channels)
         sizes = {"resolution": resolution, "channels": channels, "latent_dim": latent_dim, **given}
-        require_positive_integers(**sizes)
         if discriminator_learning_rate is None:
             discriminator_learning_rate = learning_rate
         require_positive(
@@ -185,17 +183,16 @@ class SNGAN(GAN):
             learning_rate=learning_rate,
             discriminator_learning_rate=discriminator_learning_rate,
         )
-        with seeded(seed):
-            super().__init__(
-                *entry.networks(**sizes),
-                loss="hinge",
-                n_critic=n_critic,
-                ema_decay=ema_decay,
-                generator_optimizer=adam(learning_rate, beta_1=0.0, beta_2=0.9),
-                discriminator_optimizer=adam(discriminator_learning_rate, beta_1=0.0, beta_2=0.9),
-                batch_size=batch_size,
-                seed=seed,
-            )
+        super().__init__(
+            *entry.build(seed, **sizes),
+            loss="hinge",
+            n_critic=n_critic,
+            ema_decay=ema_decay,
+            generator_optimizer=adam(learning_rate, beta_1=0.0, beta_2=0.9),
+            discriminator_optimizer=adam(discriminator_learning_rate, beta_1=0.0, beta_2=0.9),
+            batch_size=batch_size,
+            seed=seed,
+        )
 
 
 def batch_norm() -> layers.Layer:

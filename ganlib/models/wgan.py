@@ -23,12 +23,11 @@ from typing import ClassVar
 import keras
 from keras import layers
 
-from ganlib.arguments import require_positive, require_positive_integers
+from ganlib.arguments import require_positive
 from ganlib.gan import GAN
 from ganlib.layers.sizes import smallest_size
 from ganlib.models import dcgan
 from ganlib.presets import Architecture, Preset, made
-from ganlib.randomness import seeded
 from ganlib.tricks import WeightClipping
 
 
@@ -150,27 +149,26 @@ class WGAN(GAN):
         batch_size: int = 64,
         seed: int = 0,
     ):
-        require_positive_integers(
-            resolution=resolution,
-            channels=channels,
-            latent_dim=latent_dim,
-            base_channels=base_channels,
-            kernel_size=kernel_size,
-        )
         require_positive(example="5e-5", learning_rate=learning_rate)
         entry, _ = self.settled(ARCHITECTURES, architecture)
-        with seeded(seed):
-            super().__init__(
-                *entry.networks(resolution, channels, latent_dim, base_channels, kernel_size),
-                loss="wasserstein",
-                tricks=[WeightClipping(clip)],
-                n_critic=n_critic,
-                ema_decay=ema_decay,
-                generator_optimizer=_rmsprop(learning_rate),
-                discriminator_optimizer=_rmsprop(learning_rate),
-                batch_size=batch_size,
-                seed=seed,
-            )
+        super().__init__(
+            *entry.build(
+                seed,
+                resolution=resolution,
+                channels=channels,
+                latent_dim=latent_dim,
+                base_channels=base_channels,
+                kernel_size=kernel_size,
+            ),
+            loss="wasserstein",
+            tricks=[WeightClipping(clip)],
+            n_critic=n_critic,
+            ema_decay=ema_decay,
+            generator_optimizer=_rmsprop(learning_rate),
+            discriminator_optimizer=_rmsprop(learning_rate),
+            batch_size=batch_size,
+            seed=seed,
+        )
 
 
 def _rmsprop(learning_rate: float) -> keras.optimizers.Optimizer:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ganlib.errors import InputError
-from ganlib.plots.figure import BLACK, COLORS, SKY, TEXT, VERMILION, Figure, finish, line_style
+from ganlib.plots.figure import BLACK, COLORS, SKY, TEXT, VERMILION, Figure, finished, line_style, panel
 
 
 def points(
@@ -47,14 +47,11 @@ def points(
         limits = (-reach, reach)
     if not limits[0] < limits[1]:
         raise InputError(f"limits={limits}: expected (low, high) with low below high")
-    figure = Figure(6.4, 6.4)
-    axes = figure.add_subplot()
+    _, axes = panel(6.4, 6.4)
     for label, cloud, style in clouds:
-        axes.scatter(cloud[:, 0], cloud[:, 1], label=label, **style)
+        axes.scatter(*cloud.T, label=label, **style)
     axes.set(xlim=limits, ylim=limits, aspect="equal")
-    finish(axes, "first coordinate", "second coordinate", title)
-    figure.tight_layout()
-    return figure
+    return finished(axes, "first coordinate", "second coordinate", title)
 
 
 def traces(
@@ -81,8 +78,7 @@ def traces(
     """
     if not lines:
         raise InputError("traces() got no lines; pass a mapping name -> (steps, values)")
-    figure = Figure(8, 5)
-    axes = figure.add_subplot()
+    _, axes = panel(8, 5)
     if reference is not None:
         axes.axhline(reference, color="0.5", linewidth=1.5)
     for i, (name, (steps, values)) in enumerate(lines.items()):
@@ -94,15 +90,12 @@ def traces(
             )
         style = line_style(i, len(steps))
         if len(values) > 1:
-            axes.fill_between(
-                steps, values.min(axis=0), values.max(axis=0), color=style["color"], alpha=0.18, linewidth=0
-            )
+            low, high = values.min(axis=0), values.max(axis=0)
+            axes.fill_between(steps, low, high, color=style["color"], alpha=0.18, linewidth=0)
         axes.plot(steps, values.mean(axis=0), label=name, **style)
     if log:
         axes.set_yscale("log")
-    finish(axes, x, y, title)
-    figure.tight_layout()
-    return figure
+    return finished(axes, x, y, title)
 
 
 def prd(curves: Mapping[str, tuple[Any, Any]], title: str | None = None) -> Figure:
@@ -117,8 +110,7 @@ def prd(curves: Mapping[str, tuple[Any, Any]], title: str | None = None) -> Figu
     """
     if not curves:
         raise InputError("prd() got no curves; pass a mapping name -> (precision, recall)")
-    figure = Figure(6.8, 6.4)
-    axes = figure.add_subplot()
+    _, axes = panel(6.8, 6.4)
     for i, (name, (precision, recall)) in enumerate(curves.items()):
         precision, recall = np.asarray(precision, float), np.asarray(recall, float)
         if precision.shape != recall.shape or precision.ndim != 1 or not precision.size:
@@ -131,9 +123,7 @@ def prd(curves: Mapping[str, tuple[Any, Any]], title: str | None = None) -> Figu
             raise InputError(f"{name!r} has values outside [0, 1]; expected precision and recall as shares")
         axes.plot(recall, precision, label=name, **line_style(i, len(recall)))
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-    finish(axes, "recall", "precision", title)
-    figure.tight_layout()
-    return figure
+    return finished(axes, "recall", "precision", title)
 
 
 def histograms(
@@ -168,18 +158,13 @@ def histograms(
         raise InputError(
             f"limits={limits}, bins={bins}: expected (low, high) with low below high, 1 bin or more"
         )
-    figure = Figure(8, 5)
-    axes = figure.add_subplot()
+    _, axes = panel(8, 5)
     for i, (name, some) in enumerate(sets.items()):
         density, edges = np.histogram(some, bins=bins, range=limits, density=True)
-        style = line_style(i, bins)
-        axes.stairs(
-            density, edges, label=name, color=style["color"], linestyle=style["linestyle"], linewidth=2.5
-        )
+        style = {key: line_style(i, bins)[key] for key in ("color", "linestyle", "linewidth")}
+        axes.stairs(density, edges, label=name, **style)
     axes.set_yscale("log")
-    finish(axes, x, "density", title)
-    figure.tight_layout()
-    return figure
+    return finished(axes, x, "density", title)
 
 
 def bars(
@@ -204,21 +189,14 @@ def bars(
         raise InputError(
             "bars() got no values, or some that are not finite; leave out the runs that diverged"
         )
-    figure = Figure(9, 1.3 + 0.55 * len(sets) + (0.4 if title else 0))
-    axes = figure.add_subplot()
+    _, axes = panel(9, 1.3 + 0.55 * len(sets) + (0.4 if title else 0))
     longest = max(float(some.max()) for some in sets.values())
     for i, some in enumerate(sets.values()):
         axes.barh(i, some.mean(), color=SKY, height=0.6)
         axes.plot(some, np.full(len(some), i), "o", color=BLACK, markersize=7, fillstyle="none", mew=2)
         deviation = f" ± {some.std(ddof=1):.2g}" if len(some) > 1 else ""
-        axes.annotate(
-            f"{some.mean():.3g}{deviation}",
-            (max(float(some.max()), 0.0), i),
-            xytext=(12, 0),
-            textcoords="offset points",
-            fontsize=TEXT,
-            va="center",
-        )
+        text, end = f"{some.mean():.3g}{deviation}", (max(float(some.max()), 0.0), i)
+        axes.annotate(text, end, xytext=(12, 0), textcoords="offset points", fontsize=TEXT, va="center")
     if reference is not None:
         axes.axvline(reference, color=VERMILION, linestyle="--", linewidth=2)
         longest = max(longest, reference)
@@ -227,9 +205,7 @@ def bars(
     axes.margins(x=0.02)
     if longest > 0:
         axes.set_xlim(right=1.35 * longest)  # room for the figures
-    finish(axes, x, "", title)
-    figure.tight_layout()
-    return figure
+    return finished(axes, x, "", title)
 
 
 def surface(
@@ -265,29 +241,17 @@ def surface(
     values = np.asarray(function(places), float).reshape(resolution, resolution)
     if not np.isfinite(values).all():
         raise InputError("the function is not finite on all of the plane; check the model's weights")
-    figure = Figure(7.8, 6.4)
-    axes = figure.add_subplot()
+    figure, axes = panel(7.8, 6.4)
     filled = axes.contourf(x, y, values, levels=12, cmap="cividis")
     axes.contour(x, y, values, levels=12, colors="white", linewidths=0.8)
     bar = figure.colorbar(filled, ax=axes)
     bar.ax.tick_params(labelsize=TEXT)
     for label, cloud, color, marker in (("real", real, "white", "o"), ("generated", fake, VERMILION, "^")):
         if cloud is not None:
-            cloud = _points(label, cloud)
-            axes.scatter(
-                cloud[:, 0],
-                cloud[:, 1],
-                s=26,
-                c=color,
-                marker=marker,
-                label=label,
-                edgecolors=BLACK,
-                linewidths=0.6,
-            )
+            style = dict(s=26, c=color, marker=marker, label=label, edgecolors=BLACK, linewidths=0.6)
+            axes.scatter(*_points(label, cloud).T, **style)
     axes.set(xlim=limits, ylim=limits, aspect="equal")
-    finish(axes, "first coordinate", "second coordinate", title)
-    figure.tight_layout()
-    return figure
+    return finished(axes, "first coordinate", "second coordinate", title)
 
 
 def _points(name: str, cloud: Any) -> np.ndarray:

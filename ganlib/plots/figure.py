@@ -12,16 +12,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
-    "#000000",
-    "#E69F00",
-    "#56B4E9",
-    "#009E73",
-    "#F0E442",
-    "#0072B2",
-    "#D55E00",
-    "#CC79A7",
-)
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 COLORS = {"real": BLUE, "fake": VERMILION, "discriminator": GREEN, "generator": PURPLE}
 
 TEXT = 15  # points; a slide shows a figure about as wide as a page, and the last row still reads it
@@ -43,13 +35,25 @@ class Figure(matplotlib.figure.Figure):
     """A figure outside pyplot that Jupyter shows, once, when it is a cell's value."""
 
     def __init__(self, width: float, height: float):
-        super().__init__(
-            figsize=(width, height), dpi=DPI, facecolor="white", layout="none"
-        )  # not the caller's
+        # not the caller's
+        super().__init__(figsize=(width, height), dpi=DPI, facecolor="white", layout="none")
         FigureCanvasAgg(self)
 
     def _repr_png_(self) -> bytes:
         return png_of(self)
+
+
+def panel(width: float, height: float) -> tuple[Figure, Any]:
+    """A figure of one plot, and its axes."""
+    figure = Figure(width, height)
+    return figure, figure.add_subplot()
+
+
+def finished(axes: Any, x: str, y: str, title: str | None) -> Figure:
+    """The figure of a `panel`, with what every plot has."""
+    finish(axes, x, y, title)
+    axes.figure.tight_layout()
+    return axes.figure
 
 
 def finish(axes: Any, x: str, y: str, title: str | None, below: bool = False) -> None:
@@ -68,14 +72,8 @@ def finish(axes: Any, x: str, y: str, title: str | None, below: bool = False) ->
 def line_style(i: int, points: int) -> dict[str, Any]:
     """Colour, dash and marker of the i-th line: any one of them tells it apart from its neighbours."""
     color, dash, marker = LINES[i % len(LINES)]
-    return {
-        "color": color,
-        "linestyle": dash,
-        "marker": marker,
-        "markevery": max(1, points // 8),
-        "markersize": 8,
-        "linewidth": 2.5,
-    }
+    style = {"color": color, "linestyle": dash, "marker": marker, "markevery": max(1, points // 8)}
+    return style | {"markersize": 8, "linewidth": 2.5}
 
 
 def png_of(picture: Any) -> bytes:

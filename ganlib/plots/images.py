@@ -128,15 +128,8 @@ def neighbours(samples: Any, neighbours: Any, distances: Any | None = None) -> F
             x = first + j * wide + 6
             _paste(axes, near[i, j], x, y, factor)
             if distances is not None:
-                label = f"{float(distances[i][j]):.3g}"
-                axes.text(
-                    x + factor * width / 2,
-                    y + factor * height + 14,
-                    label,
-                    fontsize=TEXT,
-                    ha="center",
-                    va="center",
-                )
+                below = x + factor * width / 2, y + factor * height + 14
+                axes.text(*below, f"{float(distances[i][j]):.3g}", fontsize=TEXT, ha="center", va="center")
     return figure
 
 
@@ -162,12 +155,8 @@ def attention(images: Any, maps: Any, points: Any, titles: Sequence[str] | None 
         raise InputError(f"maps have shape {maps.shape} for {len(pixels)} images; expected (n, h, w, a, b)")
     if points.ndim == 2:
         points = np.broadcast_to(points, (len(pixels), *points.shape))
-    if (
-        points.ndim != 3
-        or points.shape[::2] != (len(pixels), 2)
-        or not points.size
-        or points.dtype.kind not in "iu"
-    ):
+    whole = points.dtype.kind in "iu"
+    if points.ndim != 3 or points.shape[::2] != (len(pixels), 2) or not points.size or not whole:
         raise InputError(f"points have shape {points.shape}; expected whole numbers (k, 2) or (n, k, 2)")
     if points.min() < 0 or (points >= maps.shape[1:3]).any():
         raise InputError(
@@ -196,17 +185,13 @@ def attention(images: Any, maps: Any, points: Any, titles: Sequence[str] | None 
                 axes.imshow(np.broadcast_to(pixels[i], (*grey.shape, 3)), **style)
             else:
                 axes.imshow(grey, cmap="gray", vmin=0, vmax=255, **style)
-                drawn = axes.imshow(
-                    chosen[i * k + j - 1], cmap="cividis", vmin=0, vmax=top, alpha=0.65, **style
-                )
+                weights = chosen[i * k + j - 1]
+                drawn = axes.imshow(weights, cmap="cividis", vmin=0, vmax=top, alpha=0.65, **style)
             for mark, (row, column) in enumerate(points[i]):
                 if j in (0, mark + 1):
-                    axes.plot(
-                        column + 0.5, row + 0.5, "o", markersize=13, color="white", markeredgecolor=BLACK
-                    )
-                    axes.text(
-                        column + 0.5, row + 0.5, str(mark + 1), fontsize=10, ha="center", va="center_baseline"
-                    )
+                    middle = column + 0.5, row + 0.5
+                    axes.plot(*middle, "o", markersize=13, color="white", markeredgecolor=BLACK)
+                    axes.text(*middle, str(mark + 1), fontsize=10, ha="center", va="center_baseline")
     bar = figure.add_axes(((width - 92) / width, 8 / height, 16 / width, (height - head - 12) / height))
     figure.colorbar(drawn, cax=bar, label="weight").set_alpha(1)
     bar.tick_params(labelsize=11)

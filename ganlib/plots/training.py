@@ -8,7 +8,7 @@ import numpy as np
 
 from ganlib.errors import InputError
 from ganlib.files import read_history
-from ganlib.plots.figure import BLACK, COLORS, TEXT, Figure, finish, line_style
+from ganlib.plots.figure import BLACK, COLORS, TEXT, Figure, finish, finished, line_style, panel
 
 # panel title, y label, (key of the history, label, colour, dash)
 _PANELS = (
@@ -161,17 +161,14 @@ def diversity(history: Any, below: float | None = 0.5) -> Figure:
         raise InputError(
             f"history has {', '.join(columns) or 'no columns'}; expected step, diversity, nearest and rows"
         )
-    figure = Figure(8, 5)
-    axes = figure.add_subplot()
+    _, axes = panel(8, 5)
     axes.axhline(1, color="0.5", linewidth=1.5)  # as diverse as the data
     for i, (name, label) in enumerate((("diversity", "two samples"), ("nearest", "nearest samples"))):
         axes.plot(columns["step"], columns[name], label=label, **line_style(i, len(columns["step"])))
     if below is not None:
         axes.axhline(below, color=BLACK, linewidth=1.5, linestyle=":", label=f"alarm: {below:g}")
     axes.set_ylim(bottom=0)
-    finish(axes, "step (generator updates)", "distance / the data's", None)
-    figure.tight_layout()
-    return figure
+    return finished(axes, "step (generator updates)", "distance / the data's", None)
 
 
 def _ranked(

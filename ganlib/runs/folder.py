@@ -48,6 +48,18 @@ def refuse_used(out: Path) -> None:
         )
 
 
+def folder_of(run: str | Path) -> Path:
+    """The folder of a run that is given by it, or by a file of weights in it.
+
+    Raises:
+        InputError: There is no such run.
+    """
+    run = Path(run)
+    if not run.exists():
+        raise InputError(f"{run} does not exist; give the folder of a run, or a .weights.h5 file")
+    return run if run.is_dir() else run.parent
+
+
 def load(run: str | Path, model: str | None = None, preset: str | None = None) -> "Engine":
     """The model of a run, with its final weights, or those of its last checkpoint while it is not complete.
 
@@ -60,16 +72,15 @@ def load(run: str | Path, model: str | None = None, preset: str | None = None) -
         InputError: There is no such run, or nobody says which model it is.
         CheckpointError: The weights are damaged or of another model.
     """
-    run = Path(run)
-    if not run.exists():
-        raise InputError(f"{run} does not exist; give the folder of a run, or a .weights.h5 file")
-    folder, weights = (run, run / "model.weights.h5") if run.is_dir() else (run.parent, run)
+    run, folder = Path(run), folder_of(run)
+    weights = run / "model.weights.h5" if run.is_dir() else run
     if not weights.name.endswith(".weights.h5"):
         raise InputError(
             f"{run} is neither a run folder nor a .weights.h5 file; pickles and the like are not read"
         )
     stored = folder / "config.json"
-    if not (model and preset) and not stored.exists():
+    given = model and preset
+    if not given and not stored.exists():
         raise InputError(
             f"{folder} has no config.json that says what the weights are of; give --model and --preset, or a "
             "folder that `ganlib train` made"
@@ -77,11 +88,7 @@ def load(run: str | Path, model: str | None = None, preset: str | None = None) -
     import_tensorflow()
     from ganlib import checkpoints
 
-    if model and preset:
-        gan = class_of(model).from_preset(preset)
-    else:
-        config = read_config(folder)
-        gan = rebuild(config, stored)
+    gan = class_of(model).from_preset(preset) if given else rebuild(read_config(folder), stored)
     if weights.exists():
         gan.load_weights(weights)
     else:
@@ -98,9 +105,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / "config.json"
     config = read_json(path)
-    missing = [
-        key for key in ("model", "arguments", "options") if not isinstance(config, dict) or key not in config
-    ]
+    held = config if isinstance(config, dict) else {}
+    missing = [key for key in ("model", "arguments", "options") if key not in held]
     if missing:
         raise InputError(
             f"{path} has no {missing[0]!r}; it is not a run's config.json: restore it from a copy"

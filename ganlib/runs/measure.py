@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganlib.errors import InputError
 from ganlib.quiet import import_tensorflow
-from ganlib.runs.folder import load, read_config
+from ganlib.runs.folder import folder_of, load, read_config
 
 if TYPE_CHECKING:
     from ganlib.engine import Engine
@@ -32,13 +32,10 @@ def evaluate(
         InputError: An option does not fit; nothing has been written.
         CheckpointError: As for `load`.
     """
-    run = Path(run)
-    folder = run if run.is_dir() else run.parent
+    folder = folder_of(run)
     out = Path(options["out"] or folder / "evaluation.json")
     if out.suffix != ".json":
         raise InputError(f"--out {out} does not end in .json; choose such a name")
-    if not run.exists():
-        raise InputError(f"{run} does not exist; give the folder of a run, or a .weights.h5 file")
     stored = (folder / "config.json").exists() and not (model and preset)
     config = read_config(folder) if stored else None
     if config is None and options["data"] is None:
@@ -92,7 +89,7 @@ def translate(
         images = sources.load(f"folder:{source}", resolution=resolution, channels=channels)
         chosen = images.to_numpy(min(n, images.size))
         return [chosen, gan.translate(chosen, seed=0)]
-    folder = Path(run) if Path(run).is_dir() else Path(run).parent
+    folder = folder_of(run)
     if not (folder / "config.json").exists():
         raise InputError(f"{folder} has no config.json that names its data; give --input")
     options = read_config(folder)["options"]

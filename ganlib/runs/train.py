@@ -9,14 +9,7 @@ from ganlib.catalogue import parameters_of
 from ganlib.errors import InputError
 from ganlib.files import read_history, write_json
 from ganlib.quiet import import_tensorflow
-from ganlib.runs.folder import (
-    class_of,
-    config_of,
-    rebuild,
-    refuse_used,
-    seconds_of,
-    stored_config,
-)
+from ganlib.runs.folder import class_of, config_of, rebuild, refuse_used, seconds_of, stored_config
 from ganlib.runs.measure import scores_of
 
 if TYPE_CHECKING:

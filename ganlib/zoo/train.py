@@ -78,11 +78,8 @@ def edges(split: str, seed: int) -> data.PairDataset:
 
 def quality(gan: GAN) -> Scores:
     """FID(fashion-cnn), precision and recall of 2,000 samples against the 2,000 test images."""
-    return with_errors(
-        metrics.evaluate(
-            gan, clothes("test", 0), metrics=["fid", "precision", "recall"], samples=SAMPLES, progress=False
-        )
-    )
+    names = ["fid", "precision", "recall"]
+    return with_errors(metrics.evaluate(gan, clothes("test", 0), names, SAMPLES, progress=False))
 
 
 def conditional_quality(gan: GAN) -> Scores:
@@ -125,9 +122,8 @@ def main(name: str, folder: str = "runs/zoo") -> None:
         shipped = recipe.model.from_preset(PRESET)
         scores = recipe.measure(shipped)
         stem = path.name.removesuffix(".weights.h5")
-        write_json(
-            path.with_name(f"{stem}.json"), {m: {"value": v, "error": e} for m, (v, e) in scores.items()}
-        )
+        table = {metric: {"value": value, "error": error} for metric, (value, error) in scores.items()}
+        write_json(path.with_name(f"{stem}.json"), table)
         plots.save_png(picture(shipped), path.with_name(f"{stem}.png"))
         write_atomically(path.with_name(f"{stem}.md"), card(name, gan, scores, seconds, path))
     print(json.dumps(scores, indent=1))
@@ -195,9 +191,8 @@ def picture(gan: GAN) -> Figure:
 def card(name: str, gan: GAN, scores: Scores, seconds: float, path: Path) -> str:
     """The model card."""
     recipe = recipes()[name]
-    parameters = ", ".join(
-        f"{player} {network.count_params():,}" for player, network in gan.players().items()
-    )
+    players = gan.players().items()
+    parameters = ", ".join(f"{player} {network.count_params():,}" for player, network in players)
     stem = path.name.removesuffix(".weights.h5")
     how = " ".join(recipe.measure.__doc__.split())
     measured = (

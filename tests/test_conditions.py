@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from ganlib import data, penalties, tricks
-from ganlib.conditional import ConditionalGAN
 from ganlib.errors import InputError
+from ganlib.gan import GAN
 
 
 def tiny(**arguments):
@@ -19,7 +19,7 @@ def tiny(**arguments):
     generator = keras.Model([z, y], keras.layers.Dense(1, kernel_initializer="ones")(z) + shift)
     discriminator = keras.Model([x, y], keras.layers.Dense(1, kernel_initializer="ones")(x) + score)
     sgd = {f"{player}_optimizer": keras.optimizers.SGD(0.1) for player in ("generator", "discriminator")}
-    return ConditionalGAN(
+    return GAN(
         generator, discriminator, num_classes=3, **{**sgd, "ema_decay": None, "batch_size": 4, **arguments}
     )
 
