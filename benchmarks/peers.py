@@ -10,7 +10,9 @@ fails), all with the fused Adam; and ganlib against itself, a second process of 
 
 Protocol. All rivals of a system are started and warmed up one after the other, then wait. In each round every one
 trains the same number of steps, alone, in an order that is reversed from round to round; a ratio is of one round. The
-median of the rounds, the least and the largest are reported. What the control says is noise.
+median of the rounds, the least and the largest are reported. What the control says is noise. PyTorch's threads wait
+for each other in every operation (OpenMP), so that another program on the machine slows PyTorch several times more than
+TensorFlow: measure on a quiet one.
 
 The same in both, checked before anything is timed: the trainable parameters of each network; images, batch size, number
 of threads; and, from ganlib's initial weights on one batch, both losses and the norm of every variable's gradient (to
@@ -434,9 +436,8 @@ def alternating(networks: dict[str, Any], batch: int, latent_dim: int, compiled:
     generator, discriminator = networks["generator"], networks["discriminator"]
     move_generator = mover(generator, lr=2e-4, betas=(0.5, 0.999), eps=1e-8)
     move_discriminator = mover(discriminator, lr=2e-4, betas=(0.5, 0.999), eps=1e-8)
-    values = [
-        v for v in generator.state_dict().values() if v.is_floating_point()
-    ]  # not the counts of batches
+    # all variables but the numbers of batches that batch norm counts
+    values = [v for v in generator.state_dict().values() if v.is_floating_point()]
     averages = [v.clone() for v in values]
     move_averages = get_ema_multi_avg_fn(0.995)
 

@@ -85,15 +85,10 @@ def text(report: dict[str, Any]) -> str:
         lines.append(f"  {name:<25}{state}  ({entry['for']})")
     folder = report["run_folder"]
     free = f", {folder['free_gb']:.1f} GB free" if folder["free_gb"] is not None else ""
-    lines += [
-        "",
-        "Run folder",
-        f"  {folder['path']}: {'writable' if folder['writable'] else 'not writable'}{free}",
-        "",
-    ]
-    lines += [f"Problem: {problem}" for problem in report["problems"]] or [
-        "All that ganlib requires is here."
-    ]
+    state = "writable" if folder["writable"] else "not writable"
+    lines += ["", "Run folder", f"  {folder['path']}: {state}{free}", ""]
+    problems = [f"Problem: {problem}" for problem in report["problems"]]
+    lines += problems or ["All that ganlib requires is here."]
     return "\n".join(lines)
 
 
@@ -159,9 +154,8 @@ def _devices() -> list[str]:
     for device in tf.config.list_physical_devices():
         kind = device.device_type
         details = tf.config.experimental.get_device_details(device) if kind == "GPU" else {}
-        lines.append(
-            " ".join([kind, device.name.rsplit(":", 1)[-1], details.get("device_name", "")]).rstrip()
-        )
+        words = [kind, device.name.rsplit(":", 1)[-1], details.get("device_name", "")]
+        lines.append(" ".join(words).rstrip())
     return lines
 
 

@@ -133,7 +133,7 @@ def class_walk(labels: Any, steps: int, num_classes: int, closed: bool = False) 
 
     Returns:
         Weights float32 ((k - 1) steps + 1, num_classes), or (k steps, num_classes) if closed: rows that sum to 1, of
-        at most two classes. `ConditionalGAN.images_of` takes them in place of labels.
+        at most two classes. `GAN.images_of` takes them in place of labels.
 
     Raises:
         InputError: An argument is out of range.
@@ -148,7 +148,7 @@ def class_walk(labels: Any, steps: int, num_classes: int, closed: bool = False) 
 
 
 def every_pair(latents: Any, classes: Any) -> list[np.ndarray]:
-    """Each latent with each class, in rows: what `ConditionalGAN.images_of` takes for a sheet of images.
+    """Each latent with each class, in rows: what `GAN.images_of` takes for a sheet of images.
 
     Class interpolation at fixed z is `every_pair(z, class_walk(...))`; a walk at a fixed class `every_pair(walk(...),
     [label])`.

@@ -8,8 +8,7 @@ s = sigmoid, log s(x) = -softplus(-x) and log(1 - s(x)) = -softplus(x), which no
 import keras
 import tensorflow as tf
 
-from ganlib.arguments import require_known
-from ganlib.errors import InputError
+from ganlib.arguments import require_known, require_share
 
 
 class Loss:
@@ -57,14 +56,9 @@ class NonSaturating(Loss):
     """
 
     def __init__(self, label_smoothing: float = 0.0, fake_label_smoothing: float = 0.0):
-        for name, value in (
-            ("label_smoothing", label_smoothing),
-            ("fake_label_smoothing", fake_label_smoothing),
-        ):
-            if not 0 <= value < 1:
-                raise InputError(
-                    f"{name}={value!r} is out of range: give a number in [0, 1), for example 0.1"
-                )
+        require_share(
+            example="0.1", label_smoothing=label_smoothing, fake_label_smoothing=fake_label_smoothing
+        )
         self.label_smoothing = label_smoothing
         self.fake_label_smoothing = fake_label_smoothing
 

@@ -4,14 +4,20 @@ from typing import Any
 
 import keras
 
-from ganlib.arguments import require_positive_integers
+from ganlib.arguments import require_positive, require_positive_integers
 from ganlib.errors import InputError
 
 
 def adam(
     learning_rate: Any, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8
 ) -> keras.optimizers.Optimizer:
-    """Kingma & Ba 2015, arXiv:1412.6980, with its epsilon (Keras' default is 1e-7)."""
+    """Kingma & Ba 2015, arXiv:1412.6980, with its epsilon (Keras' default is 1e-7).
+
+    Raises:
+        InputError: The rate is a number, and not above 0.
+    """
+    if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+        require_positive(example="2e-4", learning_rate=learning_rate)
     return keras.optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
 
 

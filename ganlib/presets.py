@@ -73,7 +73,10 @@ def copy_of(network: keras.Model) -> keras.Model:
     By the architecture's function, if the network was `made`; else by cloning its layers, which takes a functional one.
     """
     again = getattr(network, "made_by", None)
-    copy = keras.models.clone_model(network) if again is None else again()
+    with seeded(
+        0
+    ):  # its initial values are of no interest, but they are drawn, and not from the caller's state
+        copy = keras.models.clone_model(network) if again is None else again()
     copy.set_weights(network.get_weights())
     return copy
 

@@ -242,7 +242,7 @@ def test_discs_and_squares_have_their_area():
     factors[:, 2], factors[:, 9], factors[:, 10] = 1.0, 0.0, 0.0  # pure colours before black
     factors[:, 1] = 1 / 3  # green: its red is 0 but for the highlight
     areas = {0: np.pi, 1: np.pi * (1 - 0.25), 3: 3 * np.sqrt(3) / 4, 4: 2.0, 5: 2.5 * np.sin(np.deg2rad(72))}
-    images = shapes._render(factors, turns, 128, 3)
+    images = shapes.shaded(factors, turns, 128, 3)
     for i in range(300):
         if (kind := table["class"][i]) in areas:
             covered = (images[i, :, :, 1] > 100 * table["value"][i] * 0.3).mean() * 4

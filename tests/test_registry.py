@@ -182,12 +182,12 @@ def test_a_resumed_run_is_the_run_that_was_not_stopped(name, tmp_path):
             gan = registry()[name].from_preset("smoke", seed=1)
             gan.compile(run_eagerly=True)
             if history:
-                checkpoints.restore(gan, tmp_path)
+                checkpoints.restore(gan, tmp_path / f"in-{len(parts)}")
             options = {} if gan.sampled else {"mirror": True, "jitter": True}
             data = gan.load_data("gaussians_ring" if len(gan.image_shape) == 1 else None, **options)
             fitted = gan.fit(data.batch(gan.batch_size), steps_per_epoch=1, epochs=steps, verbose=0).history
             history += zip(*(fitted[log] for log in sorted(fitted)), strict=True)
-            checkpoints.save(gan, tmp_path)
+            checkpoints.save(gan, tmp_path / f"in-{len(parts)}")
         states.append(values(gan.state()))
         logs.append(history)
     for a, b in zip(*states, strict=True):

@@ -76,14 +76,9 @@ def _corners(key: int, low: int, high: int, start, n) -> tuple[tf.Tensor, tf.Ten
     x, y = axis * tf.cos(angle), axis * (0.6 + 0.4 * u[:, 3:4]) * tf.sin(angle)
     turn = np.pi * u[:, 4:5]
     room = 0.95 - axis
-    corners = tf.stack(
-        [
-            tf.cos(turn) * x - tf.sin(turn) * y + room * (2 * u[:, 5:6] - 1),
-            tf.sin(turn) * x + tf.cos(turn) * y + room * (2 * u[:, 6:7] - 1),
-        ],
-        axis=-1,
-    )
-    return corners[:n], counts[:n]
+    right = tf.cos(turn) * x - tf.sin(turn) * y + room * (2 * u[:, 5:6] - 1)
+    up = tf.sin(turn) * x + tf.cos(turn) * y + room * (2 * u[:, 6:7] - 1)
+    return tf.stack([right, up], axis=-1)[:n], counts[:n]
 
 
 def _render(corners: np.ndarray, counts: np.ndarray, resolution: int, channels: int) -> np.ndarray:

@@ -33,19 +33,8 @@ CLASS_NAMES = (
     "heart",
     "flower",
 )
-FACTORS = (
-    "class",
-    "hue",
-    "saturation",
-    "value",
-    "x",
-    "y",
-    "size",
-    "rotation",
-    "background_hue",
-    "background_saturation",
-    "background_value",
-)
+_COLOUR = ("hue", "saturation", "value")
+FACTORS = ("class", *_COLOUR, "x", "y", "size", "rotation", *(f"background_{name}" for name in _COLOUR))
 # Where each factor after the class lies; x and y are then scaled to keep the object inside the frame.
 _LOW = np.array([0.0, 0.55, 0.75, -1.0, -1.0, 0.35, 0.0, 0.0, 0.1, 0.25], np.float32)
 _HIGH = np.array([1.0, 1.0, 1.0, 1.0, 1.0, 0.65, 2 * np.pi, 1.0, 0.45, 0.65], np.float32)
@@ -336,12 +325,7 @@ def _outlines() -> list[np.ndarray]:
     star = polar(np.where(np.arange(10) % 2 == 0, 1.0, 0.45), np.pi / 2 + np.pi * np.arange(10) / 5)
     arm = np.array([[1.0, -0.33], [1.0, 0.33], [0.33, 0.33]])
     cross = np.concatenate([arm @ np.array([[c, s], [-s, c]]) for c, s in ((1, 0), (0, 1), (-1, 0), (0, -1))])
-    heart = np.stack(
-        [
-            16 * np.sin(t) ** 3,
-            13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t) + 1,
-        ],
-        axis=1,
-    )[::-1]
+    up = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t) + 1
+    heart = np.stack([16 * np.sin(t) ** 3, up], axis=1)[::-1]
     flower = polar(0.75 + 0.25 * np.cos(5 * (t - np.pi / 2)), t)
     return [disc, disc, disc, regular(3), regular(4, np.pi / 4), regular(5), star, cross, heart, flower]

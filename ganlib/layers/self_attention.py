@@ -155,9 +155,8 @@ def gather(queries: tf.Tensor, keys: tf.Tensor, values: tf.Tensor, blocks: int =
             left = tf.split(tf.concat([towards, -means], axis=-1), blocks, axis=1)
             right = tf.concat([values, tf.ones_like(values[..., :1])], axis=-1)
             by_query, by_key, by_value = [], [], []
-            for part, a, factor, dy in zip(
-                parts, weights, left, tf.split(towards, blocks, axis=1), strict=True
-            ):
+            by_block = tf.split(towards, blocks, axis=1)
+            for part, a, factor, dy in zip(parts, weights, left, by_block, strict=True):
                 scores = a * tf.matmul(factor, right, transpose_b=True)
                 by_query.append(tf.matmul(scores, keys))
                 by_key.append(tf.matmul(part, scores, transpose_a=True))

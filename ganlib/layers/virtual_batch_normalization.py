@@ -146,11 +146,9 @@ class VirtualBatchNormalization(Normalization):
         shift = batch - center
         mean = tf.reduce_mean(shift, positions, keepdims=True) / (n + 1)
         square = (tf.reduce_mean(tf.square(shift), positions, keepdims=True) + n * variance) / (n + 1)
-        normalized = _joined(
-            (reference - center) * tf.math.rsqrt(variance + self.epsilon),
-            (shift - mean) * tf.math.rsqrt(square - tf.square(mean) + self.epsilon),
-            n,
-        )
+        reference = (reference - center) * tf.math.rsqrt(variance + self.epsilon)
+        batch = (shift - mean) * tf.math.rsqrt(square - tf.square(mean) + self.epsilon)
+        normalized = _joined(reference, batch, n)
         return tf.cast(self.scaled(normalized), inputs.dtype)
 
 

@@ -258,13 +258,9 @@ def corners_of(parameters: np.ndarray, counts: np.ndarray) -> np.ndarray:
     axis = 0.45 + 0.45 * size
     x, y = axis * np.cos(angle), axis * (0.6 + 0.4 * roundness) * np.sin(angle)
     room, turn = 0.95 - axis, np.pi * turn
-    return np.stack(
-        [
-            np.cos(turn) * x - np.sin(turn) * y + room * (2 * right - 1),
-            np.sin(turn) * x + np.cos(turn) * y + room * (2 * up - 1),
-        ],
-        axis=-1,
-    )
+    right = np.cos(turn) * x - np.sin(turn) * y + room * (2 * right - 1)
+    up = np.sin(turn) * x + np.cos(turn) * y + room * (2 * up - 1)
+    return np.stack([right, up], axis=-1)
 
 
 def coverage(corners: np.ndarray, counts: np.ndarray, resolution: int) -> np.ndarray:

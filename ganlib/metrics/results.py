@@ -15,9 +15,7 @@ _RESAMPLED = {
     "inception_score": "samples",
     "ms_ssim": "samples",
     "ms_ssim_real": "real examples",
-    "l1": "sources",
-    "ssim": "sources",
-    "cycle_error": "sources",
+    **dict.fromkeys(("l1", "ssim", "cycle_error"), "sources"),
 }
 
 

@@ -126,15 +126,8 @@ def patches_at(level: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """
     image = np.arange(len(x)) // (len(x) // len(level))
     around = np.arange(_PATCH) - _PATCH // 2
-    return np.moveaxis(
-        level[
-            image[:, None, None],
-            y[:, None, None] + around[None, None, :],
-            x[:, None, None] + around[None, :, None],
-        ],
-        -1,
-        1,
-    )
+    rows, columns = y[:, None, None] + around[None, None, :], x[:, None, None] + around[None, :, None]
+    return np.moveaxis(level[image[:, None, None], rows, columns], -1, 1)
 
 
 def normalised(patches: np.ndarray) -> np.ndarray:

@@ -1,36 +1,19 @@
 """One paper, one file: networks and recipe."""
 
 from ganlib.engine import Engine
-from ganlib.models.acgan import ACGAN
-from ganlib.models.cyclegan import CycleGAN
-from ganlib.models.dcgan import DCGAN
-from ganlib.models.dragan import DRAGAN
-from ganlib.models.lsgan import LSGAN
-from ganlib.models.pix2pix import Pix2Pix
-from ganlib.models.projection_gan import ProjectionGAN
-from ganlib.models.sagan import SAGAN
-from ganlib.models.sngan import SNGAN
-from ganlib.models.unrolled_gan import UnrolledGAN
-from ganlib.models.vanilla_gan import VanillaGAN
-from ganlib.models.wgan import WGAN
-from ganlib.models.wgan_gp import WGANGP
-
-__all__ = [
-    "ACGAN",
-    "DCGAN",
-    "DRAGAN",
-    "LSGAN",
-    "SAGAN",
-    "SNGAN",
-    "WGAN",
-    "WGANGP",
-    "CycleGAN",
-    "Pix2Pix",
-    "ProjectionGAN",
-    "UnrolledGAN",
-    "VanillaGAN",
-    "registry",
-]
+from ganlib.models.acgan import ACGAN as ACGAN
+from ganlib.models.cyclegan import CycleGAN as CycleGAN
+from ganlib.models.dcgan import DCGAN as DCGAN
+from ganlib.models.dragan import DRAGAN as DRAGAN
+from ganlib.models.lsgan import LSGAN as LSGAN
+from ganlib.models.pix2pix import Pix2Pix as Pix2Pix
+from ganlib.models.projection_gan import ProjectionGAN as ProjectionGAN
+from ganlib.models.sagan import SAGAN as SAGAN
+from ganlib.models.sngan import SNGAN as SNGAN
+from ganlib.models.unrolled_gan import UnrolledGAN as UnrolledGAN
+from ganlib.models.vanilla_gan import VanillaGAN as VanillaGAN
+from ganlib.models.wgan import WGAN as WGAN
+from ganlib.models.wgan_gp import WGANGP as WGANGP
 
 
 def registry() -> dict[str, type[Engine]]:

@@ -29,7 +29,7 @@ import tensorflow as tf
 from keras import layers
 
 from ganlib import losses
-from ganlib.arguments import require_positive, require_share
+from ganlib.arguments import require_share
 from ganlib.errors import InputError
 from ganlib.gan import GAN
 from ganlib.layers import BatchNormalization, Dropout, OneHot
@@ -190,7 +190,6 @@ class ACGAN(GAN):
         sizes |= {"channels": channels, "num_classes": num_classes, "latent_dim": latent_dim}
         sizes["discriminator_channels"] = discriminator_channels
         require_share(example="0.5", dropout=dropout)
-        require_positive(example="2e-4", learning_rate=learning_rate)
         super().__init__(
             *entry.build(seed, {"dropout": dropout}, **sizes),
             num_classes=num_classes,

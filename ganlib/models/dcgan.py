@@ -19,7 +19,6 @@ import keras
 from keras import layers
 
 from ganlib.adversarial import discriminator_logs
-from ganlib.arguments import require_positive
 from ganlib.errors import InputError
 from ganlib.gan import GAN
 from ganlib.layers import BatchNormalization, Dropout
@@ -215,7 +214,6 @@ class DCGAN(GAN):
         )
         sizes = {name: given[name] for name in ("resolution", "channels")}
         sizes |= {"latent_dim": latent_dim, "base_channels": base_channels, "kernel_size": kernel_size}
-        require_positive(example="2e-4", learning_rate=given["learning_rate"])
         super().__init__(
             *entry.build(seed, **sizes),
             loss="non_saturating",

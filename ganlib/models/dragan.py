@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import keras
 
-from ganlib.arguments import require_positive, require_positive_integers
+from ganlib.arguments import require_positive_integers
 from ganlib.gan import GAN
 from ganlib.models import dcgan
 from ganlib.optimizers import adam
@@ -84,7 +84,6 @@ class DRAGAN(GAN):
             base_channels=base_channels,
             kernel_size=kernel_size,
         )
-        require_positive(example="1e-4", learning_rate=learning_rate)
         with seeded(seed):
             super().__init__(
                 made(dcgan.generator, resolution, channels, latent_dim, base_channels, kernel_size),

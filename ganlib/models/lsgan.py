@@ -15,7 +15,6 @@ from typing import ClassVar
 import keras
 from keras import layers
 
-from ganlib.arguments import require_positive
 from ganlib.errors import InputError
 from ganlib.gan import GAN
 from ganlib.models import dcgan
@@ -134,7 +133,6 @@ class LSGAN(GAN):
         batch_size: int = 64,
         seed: int = 0,
     ):
-        require_positive(example="1e-3", learning_rate=learning_rate)
         entry, _ = self.settled(ARCHITECTURES, architecture)
         super().__init__(
             *entry.build(

@@ -30,7 +30,7 @@ from keras import layers
 
 from ganlib import losses
 from ganlib.adversarial import Adversarial
-from ganlib.arguments import require_not_negative, require_positive, require_positive_integers, require_share
+from ganlib.arguments import require_not_negative, require_positive_integers, require_share
 from ganlib.engine import Average
 from ganlib.errors import InputError
 from ganlib.layers import BatchNormalization, InstanceNormalization
@@ -219,7 +219,6 @@ class Pix2Pix(Adversarial, Translator):
         )
         require_share(example="0.5", dropout=dropout)
         require_not_negative(example="10", l1_weight=l1_weight, adversarial_weight=adversarial_weight)
-        require_positive(example="2e-4", learning_rate=learning_rate)
         if depth is None:
             depth = resolution.bit_length() - 1
             if resolution != 2**depth or depth < 2:

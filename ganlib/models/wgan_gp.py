@@ -17,7 +17,7 @@ from typing import ClassVar
 import keras
 from keras import layers
 
-from ganlib.arguments import require_positive, require_positive_integers
+from ganlib.arguments import require_positive_integers
 from ganlib.gan import GAN
 from ganlib.layers import BatchNormalization
 from ganlib.layers.residual import (
@@ -123,7 +123,6 @@ class WGANGP(GAN):
         require_positive_integers(
             resolution=resolution, channels=channels, latent_dim=latent_dim, base_channels=base_channels
         )
-        require_positive(example="2e-4", learning_rate=learning_rate)
         with seeded(seed):
             super().__init__(
                 made(generator, resolution, channels, latent_dim, base_channels),

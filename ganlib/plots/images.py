@@ -120,10 +120,9 @@ def neighbours(samples: Any, neighbours: Any, distances: Any | None = None) -> F
     for i in range(n):
         y = top + i * high + 4
         _paste(axes, shown[i], 6, y, factor)
-        frame = matplotlib.patches.Rectangle(
-            (4, y - 2), factor * width + 4, factor * height + 4, fill=False, color=COLORS["fake"], linewidth=3
-        )
-        axes.add_patch(frame)
+        place = (4, y - 2), factor * width + 4, factor * height + 4
+        style = {"fill": False, "color": COLORS["fake"], "linewidth": 3}
+        axes.add_patch(matplotlib.patches.Rectangle(*place, **style))
         for j in range(k):
             x = first + j * wide + 6
             _paste(axes, near[i, j], x, y, factor)

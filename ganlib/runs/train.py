@@ -137,11 +137,8 @@ def _load_data(model: str, gan: "Engine", options: dict[str, Any], channels: int
     try:
         return gan.load_data(name, channels=channels, seed=options["seed"], **more)
     except InputError:
-        if (
-            len(gan.image_shape) == 3
-            and name in sources.names()
-            and len(sources.load(name, **more).shape) == 1
-        ):
+        of_images = len(gan.image_shape) == 3 and name in sources.names()
+        if of_images and len(sources.load(name, **more).shape) == 1:
             raise InputError(
                 f"--data {name} are points, {model} --preset {options['preset']} makes images of {gan.image_shape}; "
                 "use vanilla-gan --preset points_2d"

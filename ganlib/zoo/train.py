@@ -24,9 +24,9 @@ from matplotlib.figure import Figure
 
 from ganlib import checkpoints, data, metrics, models, plots
 from ganlib.callbacks import Checkpoint
+from ganlib.engine import Engine
 from ganlib.errors import InputError
 from ganlib.files import write_atomically, write_json
-from ganlib.gan import GAN
 
 PRESET = "fashion_32_zoo"
 SAMPLES = 2_000
@@ -47,10 +47,10 @@ class Recipe:
         failures: What it is known to do badly.
     """
 
-    model: type[GAN]
+    model: type[Engine]
     images: int
     load: Callable[[str, int], Any]
-    measure: Callable[[GAN], Scores]
+    measure: Callable[[Engine], Scores]
     failures: str
 
 
@@ -76,24 +76,24 @@ def edges(split: str, seed: int) -> data.PairDataset:
     return data.paired("edges_to_fashion", split, resolution=32, seed=seed)
 
 
-def quality(gan: GAN) -> Scores:
+def quality(gan: Engine) -> Scores:
     """FID(fashion-cnn), precision and recall of 2,000 samples against the 2,000 test images."""
     names = ["fid", "precision", "recall"]
     return with_errors(metrics.evaluate(gan, clothes("test", 0), names, SAMPLES, progress=False))
 
 
-def conditional_quality(gan: GAN) -> Scores:
+def conditional_quality(gan: Engine) -> Scores:
     """FID(fashion-cnn), precision and recall of 2,000 samples against the 2,000 test images, and class accuracy.
 
     That is the share of 2,000 samples, 200 a class, which fashion-cnn finds in the class that was asked for.
     """
-    labels = np.arange(SAMPLES) % gan.num_classes
+    labels = np.arange(SAMPLES) % gan.classes.num_classes
     images = gan.sample(SAMPLES, labels=labels, seed=0)
     right = (metrics.fashion_cnn().probabilities(images).argmax(axis=1) == labels).mean()
     return {**quality(gan), "class accuracy": share(right, SAMPLES)}
 
 
-def translation_quality(gan: GAN) -> Scores:
+def translation_quality(gan: Engine) -> Scores:
     """FID(fashion-cnn), L1 and SSIM of the translations of the 2,000 test edges against their photographs."""
     return with_errors(metrics.evaluate_translations(gan, edges("test", 0), progress=False))
 
@@ -116,7 +116,7 @@ def main(name: str, folder: str = "runs/zoo") -> None:
     gan = recipe.model.untrained(PRESET)
     gan.compile()
     seconds = train(gan, recipe, run)
-    here = resources.files("ganlib.zoo") / recipe.model.presets[PRESET]["weights"]
+    here = resources.files("ganlib.zoo") / recipe.model.presets[PRESET].weights
     with resources.as_file(here) as path:
         write_weights(gan, path)
         shipped = recipe.model.from_preset(PRESET)
@@ -129,7 +129,7 @@ def main(name: str, folder: str = "runs/zoo") -> None:
     print(json.dumps(scores, indent=1))
 
 
-def train(gan: GAN, recipe: Recipe, run: Path) -> float:
+def train(gan: Engine, recipe: Recipe, run: Path) -> float:
     """Train up to the recipe's images; returns the CPU seconds spent, earlier sittings included."""
     clock = run / "seconds.json"
     if checkpoints.latest(run):
@@ -150,7 +150,7 @@ def train(gan: GAN, recipe: Recipe, run: Path) -> float:
     return seconds
 
 
-def write_weights(gan: GAN, path: Path) -> None:
+def write_weights(gan: Engine, path: Path) -> None:
     """All networks of `gan`, as float16: beside, then renamed."""
     whole = path.with_name(f".{os.getpid()}-whole.weights.h5")
     halved = path.with_name(f".{os.getpid()}-halved.weights.h5")
@@ -175,20 +175,20 @@ def write_weights(gan: GAN, path: Path) -> None:
         halved.unlink(missing_ok=True)
 
 
-def picture(gan: GAN) -> Figure:
+def picture(gan: Engine) -> Figure:
     """Samples of seed 0, none picked, a row a class if there are any; or rows of edges, translations, photographs."""
     if isinstance(gan, models.Pix2Pix):
         sources, targets = edges("test", 0).to_numpy(20)
         made = np.clip(gan.translate(sources, seed=0), -1, 1)
         rows = [part[i : i + 10] for i in (0, 10) for part in (sources, made, targets)]
         return plots.grid(np.concatenate(rows), columns=10)
-    if hasattr(gan, "num_classes"):
-        labels = np.repeat(np.arange(gan.num_classes), 10)
+    if gan.classes is not None:
+        labels = np.repeat(np.arange(gan.classes.num_classes), 10)
         return plots.grid(gan.sample(len(labels), labels=labels, seed=0), columns=10)
     return plots.grid(gan.sample(60, seed=0), columns=10)
 
 
-def card(name: str, gan: GAN, scores: Scores, seconds: float, path: Path) -> str:
+def card(name: str, gan: Engine, scores: Scores, seconds: float, path: Path) -> str:
     """The model card."""
     recipe = recipes()[name]
     players = gan.players().items()
