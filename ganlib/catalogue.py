@@ -23,11 +23,7 @@ def stored() -> list[dict[str, Any]]:
 def entry_of(model: str, cls: type["Engine"], parameters: dict[str, dict[str, int]]) -> dict[str, Any]:
     """A model's entry, given the parameters of its presets."""
     presets = {
-        name: {
-            "description": preset.description,
-            "arguments": preset.given,
-            "parameters": parameters[name],
-        }
+        name: {"description": preset.description, "arguments": preset.given, "parameters": parameters[name]}
         for name, preset in cls.presets.items()
     }
     paper = {key: getattr(cls, key) for key in ("title", "authors", "year", "arxiv")}

@@ -131,8 +131,8 @@ class GAN(Adversarial, Sampled, Engine):
         ]
 
     def discriminator_step(self, batch: Any) -> Logs:
-        """One update of D on real `batch` and as many fresh samples of G: its row alone."""
-        return self.move(Update("D", ("discriminator",), self.discriminator_loss), batch)
+        """One update of D on real `batch` and as many fresh samples of G: its row alone, in the scope that is open."""
+        return self.move(Update("", ("discriminator",), self.discriminator_loss), batch)
 
     def discriminator_loss(self, batch: Any) -> tuple[tf.Tensor, Logs]:
         """What D minimises on real `batch`, penalties included, and its logs. G stands still."""

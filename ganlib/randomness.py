@@ -129,7 +129,7 @@ class RandomStreams:
 
     @contextlib.contextmanager
     def scope(self, name: str) -> Iterator[None]:
-        """Inside, purposes are prefixed with `name`, so that two passes over a network draw different numbers."""
+        """Inside, purposes are prefixed with `name` (if it is not empty): two passes over a network draw other numbers."""
         scopes = self._position.scopes
         scopes.append(name)
         try:
@@ -162,7 +162,7 @@ class RandomStreams:
             raise RuntimeError(
                 f"random numbers for {purpose!r} were asked for outside a step: use RandomStreams.at()"
             )
-        return key_of(self.seed, "/".join([*self._position.scopes, purpose]))
+        return key_of(self.seed, "/".join([*filter(None, self._position.scopes), purpose]))
 
 
 @contextlib.contextmanager

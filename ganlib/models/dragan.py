@@ -14,13 +14,11 @@ from typing import ClassVar
 
 import keras
 
-from ganlib.arguments import require_positive_integers
 from ganlib.gan import GAN
 from ganlib.models import dcgan
 from ganlib.optimizers import adam
 from ganlib.penalties import DRAGANPenalty
-from ganlib.presets import Preset, made
-from ganlib.randomness import seeded
+from ganlib.presets import Preset
 
 
 @keras.saving.register_keras_serializable("ganlib")
@@ -77,23 +75,16 @@ class DRAGAN(GAN):
         batch_size: int = 128,
         seed: int = 0,
     ):
-        require_positive_integers(
-            resolution=resolution,
-            channels=channels,
-            latent_dim=latent_dim,
-            base_channels=base_channels,
-            kernel_size=kernel_size,
+        sizes = {"resolution": resolution, "channels": channels, "latent_dim": latent_dim}
+        sizes |= {"base_channels": base_channels, "kernel_size": kernel_size}
+        super().__init__(
+            *dcgan.ARCHITECTURES["dcgan"].build(seed, **sizes),
+            loss="non_saturating",
+            penalties=[DRAGANPenalty(penalty_weight)],
+            ema_decay=ema_decay,
+            generator_optimizer=adam(learning_rate, beta_1=0.5, beta_2=0.9),
+            discriminator_optimizer=adam(learning_rate, beta_1=0.5, beta_2=0.9),
+            batch_size=batch_size,
+            latent_distribution=latent_distribution,
+            seed=seed,
         )
-        with seeded(seed):
-            super().__init__(
-                made(dcgan.generator, resolution, channels, latent_dim, base_channels, kernel_size),
-                dcgan.discriminator(resolution, channels, base_channels, kernel_size),
-                loss="non_saturating",
-                penalties=[DRAGANPenalty(penalty_weight)],
-                ema_decay=ema_decay,
-                generator_optimizer=adam(learning_rate, beta_1=0.5, beta_2=0.9),
-                discriminator_optimizer=adam(learning_rate, beta_1=0.5, beta_2=0.9),
-                batch_size=batch_size,
-                latent_distribution=latent_distribution,
-                seed=seed,
-            )

@@ -39,14 +39,7 @@ from ganlib.layers import (
     SpectralSelfAttention,
 )
 from ganlib.layers.conditional_residual import conditional_residual_up
-from ganlib.layers.residual import (
-    Convolution,
-    plain,
-    residual_down,
-    residual_first,
-    residual_same,
-    spectral,
-)
+from ganlib.layers.residual import Convolution, plain, residual_down, residual_first, residual_same, spectral
 from ganlib.layers.self_attention import attention_maps
 from ganlib.layers.sizes import constant_widths, doubling_widths, smallest_size
 from ganlib.optimizers import adam

@@ -20,14 +20,7 @@ from ganlib.arguments import require_positive
 from ganlib.errors import InputError
 from ganlib.gan import GAN
 from ganlib.layers import BatchNormalization, GlobalSumPooling2D
-from ganlib.layers.residual import (
-    plain,
-    residual_down,
-    residual_first,
-    residual_same,
-    residual_up,
-    spectral,
-)
+from ganlib.layers.residual import plain, residual_down, residual_first, residual_same, residual_up, spectral
 from ganlib.layers.sizes import smallest_size
 from ganlib.layers.spectral_normalization import SpectralConv2D, SpectralDense
 from ganlib.optimizers import adam

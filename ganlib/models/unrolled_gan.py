@@ -184,9 +184,7 @@ class UnrolledGAN(GAN):
         return loss, {"generator_loss": loss, **penalties}
 
 
-def _rule_of(
-    optimizer: keras.optimizers.Optimizer,
-) -> Callable[[int, Tensors, Tensors], Tensors]:
+def _rule_of(optimizer: keras.optimizers.Optimizer) -> Callable[[int, Tensors, Tensors], Tensors]:
     """The optimiser's update as a function of tensors; the function holds the slots, a list of tensors, itself."""
     plain = not any(
         getattr(optimizer, option, None)

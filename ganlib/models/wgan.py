@@ -18,6 +18,7 @@ Both generators of figures 6 and 7 are functions: `GAN(plain_generator(...), dcg
 GAN that they are compared with.
 """
 
+import functools
 from typing import ClassVar
 
 import keras
@@ -50,9 +51,12 @@ def plain_generator(
 
 
 def mlp_generator(
-    resolution: int, channels: int, latent_dim: int, units: int = 512, hidden_layers: int = 4
+    resolution: int, channels: int, latent_dim: int, *_: int, units: int = 512, hidden_layers: int = 4
 ) -> keras.Model:
-    """Z (batch, latent_dim) -> image (batch, resolution, resolution, channels) in [-1, 1]. Figure 7: ReLU layers."""
+    """Z (batch, latent_dim) -> image (batch, resolution, resolution, channels) in [-1, 1]. Figure 7: ReLU layers.
+
+    A DCGAN's other sizes are of no meaning here.
+    """
     z = keras.Input((latent_dim,), name="latents")
     x = z
     for _ in range(hidden_layers):
@@ -61,25 +65,15 @@ def mlp_generator(
     return keras.Model(z, layers.Reshape((resolution, resolution, channels))(x), name="generator")
 
 
+def _pair(make, resolution, channels, latent_dim, base_channels, kernel_size):
+    sizes = (resolution, channels, base_channels, kernel_size)
+    return made(make, resolution, channels, latent_dim, *sizes[2:]), dcgan.discriminator(*sizes)
+
+
 ARCHITECTURES = {
-    "dcgan": Architecture(
-        lambda resolution, channels, latent_dim, base_channels, kernel_size: (
-            made(dcgan.generator, resolution, channels, latent_dim, base_channels, kernel_size),
-            dcgan.discriminator(resolution, channels, base_channels, kernel_size),
-        )
-    ),
-    "plain": Architecture(
-        lambda resolution, channels, latent_dim, base_channels, kernel_size: (
-            made(plain_generator, resolution, channels, latent_dim, base_channels, kernel_size),
-            dcgan.discriminator(resolution, channels, base_channels, kernel_size),
-        )
-    ),
-    "mlp": Architecture(
-        lambda resolution, channels, latent_dim, base_channels, kernel_size: (
-            made(mlp_generator, resolution, channels, latent_dim),
-            dcgan.discriminator(resolution, channels, base_channels, kernel_size),
-        )
-    ),
+    "dcgan": Architecture(functools.partial(_pair, dcgan.generator)),
+    "plain": Architecture(functools.partial(_pair, plain_generator)),
+    "mlp": Architecture(functools.partial(_pair, mlp_generator)),
 }
 _LAPTOP = {
     "resolution": 32, "channels": 1, "latent_dim": 64, "base_channels": 32, "ema_decay": 0.995, "learning_rate": 5e-4,
@@ -151,15 +145,10 @@ class WGAN(GAN):
     ):
         require_positive(example="5e-5", learning_rate=learning_rate)
         entry, _ = self.settled(ARCHITECTURES, architecture)
+        sizes = {"resolution": resolution, "channels": channels, "latent_dim": latent_dim}
+        sizes |= {"base_channels": base_channels, "kernel_size": kernel_size}
         super().__init__(
-            *entry.build(
-                seed,
-                resolution=resolution,
-                channels=channels,
-                latent_dim=latent_dim,
-                base_channels=base_channels,
-                kernel_size=kernel_size,
-            ),
+            *entry.build(seed, **sizes),
             loss="wasserstein",
             tricks=[WeightClipping(clip)],
             n_critic=n_critic,

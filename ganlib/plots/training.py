@@ -129,10 +129,9 @@ def spectra(history: Any, value: str = "sigma0", weights: int = 5) -> Figure:
         raise InputError(
             f"history has no {value!r}, or no rows; it has {', '.join(known) or 'no columns of Spectra'}"
         )
-    labels = {
-        "ratio": "$\\sigma_0 / \\sigma_1$",
-        "effective0": "$\\sigma_0$ of the normalised weight",
-    } | {f"sigma{i}": f"singular value $\\sigma_{i}$" for i in range(10)}
+    labels = {"ratio": "$\\sigma_0 / \\sigma_1$", "effective0": "$\\sigma_0$ of the normalised weight"} | {
+        f"sigma{i}": f"singular value $\\sigma_{i}$" for i in range(10)
+    }
     figure = Figure(8 * len(players), 5 + 0.32 * (weights + 1))
     for axes, player in zip(figure.subplots(1, len(players), squeeze=False)[0], players, strict=True):
         lines = {
