@@ -126,7 +126,7 @@ class Engine(Configured, Moving, keras.Model):
         self.streams = RandomStreams(self.seed)
         # past Keras, which would track what is inside once more
         object.__setattr__(self, "_cast", {player.name: player for player in players})
-        object.__setattr__(self, "_recipe", {r: optimizers.serialized(o) for r, o in recipe.items()})
+        object.__setattr__(self, "_recipe", {r: keras.optimizers.serialize(o) for r, o in recipe.items()})
         for player in players:
             setattr(self, player.name, player.network)
         averages = self.averaged() if ema_decay is not None else {}
@@ -336,9 +336,9 @@ class Engine(Configured, Moving, keras.Model):
             }
             object.__setattr__(self, "_running", running)
             for player in self._cast.values():
-                optimizer = given[player.role] or optimizers.made(self._recipe[player.role])
+                optimizer = given[player.role] or _made(self._recipe[player.role])
                 if len(self.players_of(player.role)) > 1:
-                    optimizer = optimizers.made(optimizers.serialized(optimizer))
+                    optimizer = _made(keras.optimizers.serialize(optimizer))
                 setattr(self, f"{player.name}_optimizer", optimizer)
             for name, optimizer in self.optimizers().items():
                 optimizer.build(self.players()[name].trainable_variables)
@@ -604,3 +604,7 @@ class Engine(Configured, Moving, keras.Model):
 
 def _averaging(decay: float | tf.Tensor) -> Callable[[tf.Variable, tf.Tensor], Any]:
     return lambda average, value: average.assign_sub((1.0 - decay) * (average - value))
+
+
+def _made(config: dict[str, Any]) -> keras.optimizers.Optimizer:
+    return keras.optimizers.deserialize(dict(config))

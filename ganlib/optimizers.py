@@ -42,16 +42,6 @@ def lazy(optimizer: keras.optimizers.Optimizer, every: int) -> keras.optimizers.
     return keras.optimizers.Adam.from_config(config)
 
 
-def serialized(optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:
-    """The optimiser as plain data, without its state."""
-    return keras.optimizers.serialize(optimizer)
-
-
-def made(config: dict[str, Any]) -> keras.optimizers.Optimizer:
-    """A new optimiser of what `serialized` gave."""
-    return keras.optimizers.deserialize(dict(config))
-
-
 def restart(optimizer: keras.optimizers.Optimizer) -> None:
     """Set slots and count of updates to zero, as they were when it was built; the learning rate stays."""
     for variable in optimizer.variables:

@@ -107,7 +107,8 @@ class Configured:
         require_known("architecture", architecture, table)
         entry = table[architecture]
         values = {name: entry.defaults.get(name) if value is None else value for name, value in given.items()}
-        self._arguments.update(values)
+        # of a subclass with a constructor of its own, these are not its arguments
+        self._arguments.update({name: value for name, value in values.items() if name in self._arguments})
         object.__setattr__(self, "architecture", entry)
         return entry, values
 

@@ -129,7 +129,7 @@ class RandomStreams:
 
     @contextlib.contextmanager
     def scope(self, name: str) -> Iterator[None]:
-        """Inside, purposes are prefixed with `name` (if it is not empty): two passes over a network draw other numbers."""
+        """Inside, purposes are prefixed with `name` (unless that is empty): another pass draws other numbers."""
         scopes = self._position.scopes
         scopes.append(name)
         try:

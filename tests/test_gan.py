@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ganlib import losses
+from ganlib import losses, penalties
 from ganlib.errors import CheckpointError, InputError, TrainingDiverged
 from ganlib.gan import GAN
 from ganlib.layers import Dropout
@@ -109,7 +109,7 @@ def test_several_updates_of_d_do_not_race():
 
 
 def test_ema_starts_at_the_generator_and_averages_all_its_variables():
-    gan = smoke(registry()["dcgan"], ema_decay=0.75)
+    gan = smoke(registry()["dcgan"], ema_decay=0.75, seed=5)
     start = values(gan.generator.weights)
     assert not any(changed(start, values(gan.ema_generator.weights)))
     average = start
@@ -274,3 +274,39 @@ def test_dropout_draws_another_mask_a_step_a_pass_and_a_layer():
     np.testing.assert_allclose(masks[0].mean(), 1, atol=0.06)
     np.testing.assert_array_equal(layer(ones, training=False), ones)
     assert 0.8 < layer(ones, training=True).numpy().mean() < 1.2  # outside a step it is Keras' layer
+
+
+def test_which_row_sees_which_batch():
+    """D's repetitions one each, G the last one, a lazy penalty the first; and each repetition draws its own latents."""
+    seen = []
+
+    class Watched(GAN):
+        def discriminator_loss(self, batch):
+            seen.append(("D", float(batch[0, 0]), float(self.draw_latents(1)[0, 0])))
+            return super().discriminator_loss(batch)
+
+        def generator_loss(self, batch):
+            seen.append(("G", float(batch[0, 0]), 0.0))
+            return super().generator_loss(batch)
+
+        def penalised_images(self, batch):
+            seen.append(("R1", float(batch[0, 0]), 0.0))
+            return super().penalised_images(batch)
+
+    game = tiny(n_critic=3)
+    gan = Watched(
+        game.generator,
+        game.discriminator,
+        n_critic=3,
+        penalties=[penalties.R1(1.0, every=2)],
+        ema_decay=None,
+        batch_size=1,
+    )
+    gan.compile(run_eagerly=True)
+    numbers = tf.data.Dataset.range(100).map(lambda i: tf.cast([i], tf.float32)).batch(1, drop_remainder=True)
+    gan.fit(numbers, steps_per_epoch=2, verbose=0)
+    assert [(who, number) for who, number, _ in seen] == [
+        ("D", 0), ("D", 1), ("D", 2), ("R1", 0), ("G", 2), ("D", 3), ("D", 4), ("D", 5), ("G", 5),
+    ]  # fmt: skip
+    latents = [z for who, _, z in seen if who == "D"]
+    assert len(set(latents)) == 6

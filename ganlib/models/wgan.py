@@ -51,12 +51,9 @@ def plain_generator(
 
 
 def mlp_generator(
-    resolution: int, channels: int, latent_dim: int, *_: int, units: int = 512, hidden_layers: int = 4
+    resolution: int, channels: int, latent_dim: int, units: int = 512, hidden_layers: int = 4
 ) -> keras.Model:
-    """Z (batch, latent_dim) -> image (batch, resolution, resolution, channels) in [-1, 1]. Figure 7: ReLU layers.
-
-    A DCGAN's other sizes are of no meaning here.
-    """
+    """Z (batch, latent_dim) -> image (batch, resolution, resolution, channels) in [-1, 1]. Figure 7: ReLU layers."""
     z = keras.Input((latent_dim,), name="latents")
     x = z
     for _ in range(hidden_layers):
@@ -73,7 +70,7 @@ def _pair(make, resolution, channels, latent_dim, base_channels, kernel_size):
 ARCHITECTURES = {
     "dcgan": Architecture(functools.partial(_pair, dcgan.generator)),
     "plain": Architecture(functools.partial(_pair, plain_generator)),
-    "mlp": Architecture(functools.partial(_pair, mlp_generator)),
+    "mlp": Architecture(functools.partial(_pair, lambda *sizes: mlp_generator(*sizes[:3]))),
 }
 _LAPTOP = {
     "resolution": 32, "channels": 1, "latent_dim": 64, "base_channels": 32, "ema_decay": 0.995, "learning_rate": 5e-4,
