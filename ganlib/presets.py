@@ -73,9 +73,7 @@ def copy_of(network: keras.Model) -> keras.Model:
     By the architecture's function, if the network was `made`; else by cloning its layers, which takes a functional one.
     """
     again = getattr(network, "made_by", None)
-    with seeded(
-        0
-    ):  # its initial values are of no interest, but they are drawn, and not from the caller's state
+    with seeded(None):  # initial values are drawn, though they are of no interest
         copy = keras.models.clone_model(network) if again is None else again()
     copy.set_weights(network.get_weights())
     return copy

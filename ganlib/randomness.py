@@ -166,13 +166,15 @@ class RandomStreams:
 
 
 @contextlib.contextmanager
-def seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int | None) -> Iterator[None]:
     """Initialisers made inside draw their weights from `seed`; the caller's own random state is left as it was.
 
-    Keras takes the seed of an initialiser that was given none from Python's `random`.
+    Keras takes the seed of an initialiser that was given none from Python's `random`. Without a seed they draw from that
+    state as it is.
     """
     state = random.getstate()
-    random.seed(key_of(seed, "initial weights"))
+    if seed is not None:
+        random.seed(key_of(seed, "initial weights"))
     try:
         yield
     finally:

@@ -20,8 +20,8 @@ from ganlib.layers import (
     SpectralSelfAttention,
     VectorConditionalBatchNormalization,
 )
-from ganlib.layers.conditional_residual import conditional_residual_same, conditional_residual_up
-from ganlib.layers.residual import plain, spectral
+from ganlib.layers import given as conditions
+from ganlib.layers.residual import plain, residual_same, residual_up, spectral
 from ganlib.layers.self_attention import _blocks, attention_maps, gather
 from ganlib.randomness import seeded
 
@@ -121,12 +121,12 @@ def block_of(name):
     x, condition = nhwc("gblock/x"), REFERENCE["gblock/cond"]
     inputs, given = keras.Input(x.shape[1:]), keras.Input(condition.shape[1:])
     channels = REFERENCE[f"{name}/conv2.weight"].shape[0]
-    block = conditional_residual_same if name.endswith("same") else conditional_residual_up
+    block = residual_same if name.endswith("same") else residual_up
     if name == "gblock_nosn":
         kinds = plain, VectorConditionalBatchNormalization
     else:
         kinds = spectral, SpectralConditionalBatchNormalization
-    model = keras.Model([inputs, given], block(inputs, given, channels, *kinds))
+    model = keras.Model([inputs, given], block(inputs, channels, kinds[0], conditions.given(given, kinds[1])))
     convolutions = [layer for layer in model.layers if hasattr(layer, "kernel")]
     convolutions.sort(key=lambda layer: layer.kernel.shape[0] == 1)
     norms = [layer for layer in model.layers if hasattr(layer, "normalization")]
@@ -337,9 +337,9 @@ def test_biggans_class_embedding():
 
 def network():
     z, label, c = keras.Input((4, 4, 3)), keras.Input((), dtype="int32"), keras.Input((3,))
-    x = conditional_residual_up(z, label, 8, spectral, lambda: ConditionalBatchNormalization(5))
+    x = residual_up(z, 8, spectral, conditions.given(label, lambda: ConditionalBatchNormalization(5)))
     x = SpectralSelfAttention()(SelfAttention()(x))
-    x = conditional_residual_same(x, c, 8, plain, SpectralConditionalBatchNormalization)
+    x = residual_same(x, 8, plain, conditions.given(c, SpectralConditionalBatchNormalization))
     x = VectorConditionalBatchNormalization(0.8, 1e-3)([x, c])
     x = keras.layers.GlobalAveragePooling2D()(x)
     return keras.Model([z, label, c], SpectralProjection(5)([x, label]) + Projection(5)([x, label]))

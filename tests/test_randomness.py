@@ -103,3 +103,15 @@ def test_host_generator_is_a_function_of_seed_and_purpose():
     a, b = host_generator(0, "epoch/1").permutation(100), host_generator(0, "epoch/1").permutation(100)
     np.testing.assert_array_equal(a, b)
     assert (a != host_generator(0, "epoch/2").permutation(100)).mean() > 0.9
+
+
+def test_a_model_leaves_the_callers_random_state_as_it_was():
+    import random
+
+    from ganlib.models import SNGAN, CycleGAN, Pix2Pix
+
+    random.seed(5)
+    state = random.getstate()
+    for cls in (SNGAN, Pix2Pix, CycleGAN):  # with averages and without
+        cls.from_preset("smoke", seed=3)
+        assert random.getstate() == state, cls

@@ -175,7 +175,7 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self):
         """The constructor's arguments."""
-        return {"rate": self.rate, "constant_steps": self.constant_steps, "decay_steps": self.decay_steps}
+        return dict(vars(self))
 
 
 @keras.saving.register_keras_serializable("ganlib")

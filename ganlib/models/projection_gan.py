@@ -34,8 +34,8 @@ from ganlib.layers import (
     SpectralEmbedding,
     SpectralProjection,
 )
-from ganlib.layers.conditional_residual import conditional_residual_up
-from ganlib.layers.residual import plain, residual_down, residual_first, residual_same, spectral
+from ganlib.layers.given import given
+from ganlib.layers.residual import plain, residual_down, residual_first, residual_same, residual_up, spectral
 from ganlib.layers.sizes import constant_widths, doubling_widths, smallest_size
 from ganlib.models.sngan import batch_norm
 from ganlib.optimizers import adam
@@ -60,7 +60,7 @@ def generator(
     x = layers.Dense(size * size * widths[0])(z)
     x = layers.Reshape((size, size, widths[0]))(x)
     for width in widths[1:]:
-        x = conditional_residual_up(x, labels, width, plain, lambda: conditional_batch_norm(num_classes))
+        x = residual_up(x, width, plain, given(labels, lambda: conditional_batch_norm(num_classes)))
     x = layers.ReLU()(batch_norm()(x))
     x = layers.Conv2D(channels, 3, padding="same", activation="tanh")(x)
     return keras.Model([z, labels], x, name="generator")

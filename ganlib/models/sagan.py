@@ -38,8 +38,16 @@ from ganlib.layers import (
     SpectralProjection,
     SpectralSelfAttention,
 )
-from ganlib.layers.conditional_residual import conditional_residual_up
-from ganlib.layers.residual import Convolution, plain, residual_down, residual_first, residual_same, spectral
+from ganlib.layers.given import given
+from ganlib.layers.residual import (
+    Convolution,
+    plain,
+    residual_down,
+    residual_first,
+    residual_same,
+    residual_up,
+    spectral,
+)
 from ganlib.layers.self_attention import attention_maps
 from ganlib.layers.sizes import constant_widths, doubling_widths, smallest_size
 from ganlib.optimizers import adam
@@ -83,9 +91,8 @@ def generator(
     labels = keras.Input((), dtype="int32", name="labels")
     x = layers.Reshape((size, size, widths[0]))(kinds.dense(size * size * widths[0])(z))
     for width in widths[1:]:
-        x = conditional_residual_up(
-            x, labels, width, kinds.convolution, lambda: ConditionalBatchNormalization(num_classes)
-        )
+        normalization = given(labels, lambda: ConditionalBatchNormalization(num_classes))
+        x = residual_up(x, width, kinds.convolution, normalization)
         x = kinds.attention()(x) if x.shape[1] == attention else x
     x = layers.ReLU()(BatchNormalization(momentum=0.9, epsilon=1e-5)(x))
     x = kinds.convolution(channels, 3, kernel_initializer="glorot_uniform")(x)
