@@ -169,8 +169,8 @@ class RandomStreams:
 def seeded(seed: int | None) -> Iterator[None]:
     """Initialisers made inside draw their weights from `seed`; the caller's own random state is left as it was.
 
-    Keras takes the seed of an initialiser that was given none from Python's `random`. Without a seed they draw from that
-    state as it is.
+    Keras takes the seed of an initialiser that was given none from Python's `random`. Without a seed they draw from
+    that state as it is.
     """
     state = random.getstate()
     if seed is not None:
