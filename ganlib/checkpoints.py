@@ -65,8 +65,7 @@ def save(gan: "Engine", folder: str | Path, keep: int = 3) -> Path:
 
 def latest(folder: str | Path) -> Path | None:
     """The newest whole checkpoint in `folder`, or None."""
-    checkpoints = _all(Path(folder))
-    return checkpoints[-1] if checkpoints else None
+    return max(_all(Path(folder)), default=None)
 
 
 def restore(gan: "Engine", path: str | Path) -> int:
@@ -82,8 +81,8 @@ def restore(gan: "Engine", path: str | Path) -> int:
     try:
         description = json.loads((checkpoint / "state.json").read_text())
         reader = tf.train.load_checkpoint(str(checkpoint / "state"))
-        stored = reader.get_variable_to_shape_map()
-    except (OSError, ValueError, tf.errors.OpError) as error:
+        stored = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    except (OSError, ValueError, IndexError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(
             f"{checkpoint} is damaged ({reason}): remove it to fall back on the one before"
@@ -106,26 +105,15 @@ def restore(gan: "Engine", path: str | Path) -> int:
         raise CheckpointError(
             f"{checkpoint} is damaged: {len(missing)} of {len(state)} variables are missing; remove it"
         )
-    try:
-        values = [reader.get_tensor(name) for name in names]
-    except (tf.errors.OpError, IndexError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(
-            f"{checkpoint} is damaged ({reason}): remove it to fall back on the one before"
-        ) from error
-    for variable, value in zip(state, values, strict=True):
-        variable.assign(value)
+    for variable, name in zip(state, names, strict=True):
+        variable.assign(stored[name])
     gan.restored()
     gan.last_checkpoint = checkpoint
     return gan.step
 
 
 def _all(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(
-        (path for path in folder.iterdir() if _NAME.fullmatch(path.name)), key=lambda path: path.name
-    )
+    return sorted(path for path in folder.glob("step-*") if _NAME.fullmatch(path.name))
 
 
 def _clear(folder: Path) -> None:

@@ -162,13 +162,10 @@ def _devices() -> list[str]:
 def _memory() -> dict[str, float] | None:
     """Total and available memory in GB, where the system says."""
     table = Path("/proc/meminfo")
-    if table.exists():
-        kilobytes = dict(re.findall(r"(\w+):\s+(\d+) kB", table.read_text()))
-        return {
-            "total": round(int(kilobytes["MemTotal"]) / 2**20, 1),
-            "available": round(int(kilobytes["MemAvailable"]) / 2**20, 1),
-        }
-    return None
+    if not table.exists():
+        return None
+    kilobytes = dict(re.findall(r"Mem(\w+):\s+(\d+) kB", table.read_text()))
+    return {kind: round(int(kilobytes[kind.title()]) / 2**20, 1) for kind in ("total", "available")}
 
 
 def _data() -> list[dict[str, Any]]:
@@ -179,9 +176,7 @@ def _data() -> list[dict[str, Any]]:
 
 def _run_folder(out: Path, problems: list[str]) -> dict[str, Any]:
     """Whether runs can be written there; looks at the nearest parent that exists."""
-    place = out.absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
+    place = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
     report: dict[str, Any] = {"path": str(out), "writable": False, "free_gb": None}
     try:
         with tempfile.TemporaryFile(dir=place):

@@ -106,13 +106,9 @@ def walk(points: Any, steps: int, method: str = "slerp", closed: bool = False) -
         )
     require_positive_integers(steps=steps)
     interpolate = _method(method)
-    ends = list(itertools.pairwise(points))
-    if closed:
-        ends.append((points[-1], points[0]))
     path = []
-    for start, end in ends:
-        path.append(start)
-        path += [interpolate(start, end, i / steps) for i in range(1, steps)]
+    for start, end in itertools.pairwise([*points, points[0]] if closed else points):
+        path += [start, *(interpolate(start, end, i / steps) for i in range(1, steps))]
     return np.stack(path if closed else [*path, points[-1]])
 
 

@@ -104,10 +104,10 @@ class Sampled:
         if self.classes is None or np.ndim(inputs[1]) < 2:
             sampler = self.sampler(truncation, seed)
             name = ("sampler", truncation, getattr(sampler, "trace_key", None))
-            return self._chunks().run(name, sampler, inputs, key)
+            return self._chunks.run(name, sampler, inputs, key)
         latents, weights = inputs
         weights = self.classes.require_weights(weights, len(latents))
-        return self._chunks().run("mixing", self._mixing(), [latents, weights], key)
+        return self._chunks.run("mixing", self._mixing, [latents, weights], key)
 
     def sample_labels(
         self, n: int, labels: Sequence[int] | None = None, seed: int | None = None
@@ -125,24 +125,19 @@ class Sampled:
         """The latents (n, latent_dim) that `sample` uses for the same arguments."""
         return sampling.latents(n, self.latent_dim, self.latent_distribution, truncation, seed)
 
+    # cached past Keras, for which a network in an attribute would be one more network
     @functools.cached_property
-    def _kept(self) -> dict[str, Any]:
-        """What is made once: past Keras, for which a network in an attribute would be one more network."""
-        return {}
-
     def _chunks(self) -> sampling.Chunks:
-        return self._kept.setdefault("chunks", sampling.Chunks(self.streams, "sample", _SAMPLE_BATCH))
+        return sampling.Chunks(self.streams, "sample", _SAMPLE_BATCH)
 
+    @functools.cached_property
     def _mixing(self) -> Callable[[Any], tf.Tensor]:
         """The sampler's network for weights of classes; it shares all variables."""
-        if "mixing" not in self._kept:
-            mixing = mixing_classes(self.ema_generator, self.classes.num_classes)
-            self._kept["mixing"] = functools.partial(mixing, training=False)
-        return self._kept["mixing"]
+        return functools.partial(mixing_classes(self.ema_generator, self.classes.num_classes), training=False)
 
     def forget_traces(self):
         """Those of the sampler."""
-        self._chunks().clear()
+        self._chunks.clear()
 
     # ----------------------------------------------------------------- what callbacks, runs and the command ask
 

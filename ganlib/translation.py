@@ -1,5 +1,6 @@
 """Games whose generator is given an image: what translators share. They have `translate` where others have `sample`."""
 
+import functools
 from typing import Any, ClassVar
 
 import keras
@@ -40,7 +41,10 @@ class Translator(Engine):
     def __init__(self, players: list[Player], recipe: dict, *, source_shape: tuple[int, ...], **kwargs: Any):
         super().__init__(players, recipe, **kwargs)
         self.source_shape = tuple(source_shape)
-        object.__setattr__(self, "_chunks", sampling.Chunks(self.streams, "translate", _TRANSLATED_BATCH))
+
+    @functools.cached_property
+    def _chunks(self) -> sampling.Chunks:
+        return sampling.Chunks(self.streams, "translate", _TRANSLATED_BATCH)
 
     def translate(self, images: np.ndarray, seed: int | None = None) -> np.ndarray:
         """Targets of the sources `images`, float32 (n, height, width, channels) in [-1, 1]."""

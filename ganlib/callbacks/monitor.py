@@ -68,8 +68,7 @@ class Monitor(EverySteps):
             self.history["step"] = [int(step) for step in self.history["step"]]
         row = {"step": self.step, **self.measure()}
         self._check_columns(row)
-        rows = len(self.history.get("step", []))
-        for i in range(1, rows + 1):
+        for i in range(1, 1 + len(self.history.get("step", []))):
             upto = {name: values[:i] for name, values in self.history.items()}
             self.alarms += [Alarm(int(upto["step"][-1]), *found) for found in self.alarming(upto)]
         self._look(row)

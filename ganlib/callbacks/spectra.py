@@ -121,7 +121,10 @@ def weight_matrices(gan: Any) -> Iterator[tuple[str, np.ndarray, float | None]]:
             if len(variable.shape) < 2 or min(variable.shape) < 1:
                 continue
             layer, value = owners.get(id(variable)), keras.ops.convert_to_numpy(variable)
-            yield f"{player}/{variable.path}", as_matrix(value, layer), _sigma(layer, variable)
+            # of a spectrally normalised layer one weight is divided
+            divided = isinstance(layer, SpectralNormalized) and variable is layer.raw_weight
+            sigma = float(layer.sigma) if divided else None
+            yield f"{player}/{variable.path}", as_matrix(value, layer), sigma
 
 
 def as_matrix(value: np.ndarray, layer: keras.layers.Layer | None = None) -> np.ndarray:
@@ -131,10 +134,3 @@ def as_matrix(value: np.ndarray, layer: keras.layers.Layer | None = None) -> np.
     transposed = keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose
     axis = -2 if isinstance(layer, transposed) else -1
     return np.moveaxis(value, axis, 0).reshape(value.shape[axis], -1)
-
-
-def _sigma(layer: Any, variable: keras.Variable) -> float | None:
-    """What a spectrally normalised layer divides this weight by."""
-    if not isinstance(layer, SpectralNormalized) or variable is not layer.raw_weight:
-        return None
-    return float(layer.sigma)

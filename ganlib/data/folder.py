@@ -111,8 +111,7 @@ def _files(root: Path) -> tuple[list[Path], np.ndarray | None, tuple[str, ...] |
     """The image files, their labels and the names of the classes."""
     direct = _images(root.iterdir())
     folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    within = {folder.name: _images(folder.rglob("*")) for folder in folders}
-    within = {name: found for name, found in within.items() if found}
+    within = {folder.name: found for folder in folders if (found := _images(folder.rglob("*")))}
     if direct and within:
         raise DataError(
             f"{root} has images beside its sub-folders ({direct[0].name}) and in them "

@@ -43,11 +43,10 @@ def download(name: str, remedy: str) -> dict[str, tuple[np.ndarray, np.ndarray]]
     Raises:
         DataError: neither has it; says why, and `remedy`.
     """
-    module = getattr(keras.datasets, name)
     # Keras announces the download on stdout before it knows whether there is a network.
     try:
         with _patience(), contextlib.redirect_stdout(io.StringIO()):
-            train, test = module.load_data()
+            train, test = getattr(keras.datasets, name).load_data()
     except Exception as error:  # whatever the network, the cache or the disk says
         reason = " ".join(str(error).split())
         raise DataError(

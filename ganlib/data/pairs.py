@@ -20,7 +20,7 @@ Streams are functions of seed and position, augmentation included, as those of `
 import dataclasses
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
@@ -245,11 +245,11 @@ def paired(
         InputError: an argument is not what it should be.
         DataError: the data is not here or broken.
     """
-    request, order, options = _request(name, split, resolution, **options)
-    pairs = _builder(name, options, {"folder": folder.paired_source})(request, **options)
+    request, order, build = _asked(name, split, resolution, {"folder": folder.paired_source}, **options)
+    pairs = build(request)
     width = pairs.shape[-1] // 2
     if reverse:
-        pairs = _exchanged(pairs, width)
+        pairs = _part(pairs, [*range(width, 2 * width), *range(width)])
     return _dataset(pairs, None, width, request, **order)
 
 
@@ -271,18 +271,17 @@ def unpaired(
         InputError: an argument is not what it should be.
         DataError: the data is not here or broken.
     """
-    request, order, options = _request(name, split, resolution, **options)
     domains = {"folder": folder.domain_source, "tfds": _tfds_domain}
-    build = _builder(name, options, domains)
+    request, order, build = _asked(name, split, resolution, domains, **options)
     if name.partition(":")[0] in domains:
         rgb = dataclasses.replace(request, channels=request.channels or 3)
-        first, second = (build(rgb, domain, **options) for domain in "AB")
+        first, second = (build(rgb, domain) for domain in "AB")
         if first.shape != second.shape:
             raise DataError(
                 f"the domains of {name!r} have {first.shape} and {second.shape} images: give resolution="
             )
     else:
-        first, second = _halves(build, request, options)
+        first, second = _halves(build, request)
     second = dataclasses.replace(second, split=f"{second.split}, domain B")  # an order of its own
     return _dataset(first, second, first.shape[-1], request, **order)
 
@@ -337,17 +336,14 @@ def pair_names() -> dict[str, str]:
     }
 
 
-def _request(
-    name, split, resolution, seed=0, channels=None, full=False, **rest
-) -> tuple[Request, dict[str, Any], dict[str, Any]]:
-    """What is asked for, how it is ordered and augmented, and the options of the source."""
+def _asked(
+    name, split, resolution, prefixes, seed=0, channels=None, full=False, **rest
+) -> tuple[Request, dict[str, Any], Callable[..., Source]]:
+    """What is asked for, how it is ordered and augmented, and the function that makes it of the request."""
     request = checked_request(name, split, resolution, channels, seed, full, "edges_to_fashion")
-    return request, {flag: rest.pop(flag, value) for flag, value in _ORDER.items()}, rest
-
-
-def _builder(name: str, options: dict[str, Any], prefixes: dict[str, Callable]) -> Callable[..., Source]:
-    """The function that builds `name` from a request and the options."""
-    return builder("pairs are", name, options, _SOURCES, prefixes, [*pair_names()])
+    order = {flag: rest.pop(flag, value) for flag, value in _ORDER.items()}
+    build = builder("pairs are", name, rest, _SOURCES, prefixes, [*pair_names()])
+    return request, order, functools.partial(build, **rest)
 
 
 def _tfds_domain(
@@ -358,23 +354,22 @@ def _tfds_domain(
     return tfds.source(name, part, data_dir=data_dir)
 
 
-def _halves(build: Callable[..., Source], request: Request, options: dict[str, Any]) -> tuple[Source, Source]:
+def _halves(build: Callable[..., Source], request: Request) -> tuple[Source, Source]:
     """Sources and targets of different scenes."""
-    pairs = build(request, **options)
+    pairs = build(request)
     width = pairs.shape[-1] // 2
+    first, second = range(width), range(width, 2 * width)
     if isinstance(pairs, ArraySource):
-        return _part(pairs, slice(None, width), slice(0, None, 2)), _part(
-            pairs, slice(width, None), slice(1, None, 2)
-        )
+        return _part(pairs, first, slice(0, None, 2)), _part(pairs, second, slice(1, None, 2))
     other = randomness.key_of(request.seed, "scenes of domain B") % 2**31
-    others = build(dataclasses.replace(request, seed=other), **options)
-    return _part(pairs, slice(None, width)), _part(others, slice(width, None))
+    others = build(dataclasses.replace(request, seed=other))
+    return _part(pairs, first), _part(others, second)
 
 
-def _part(pairs: Source, channels: slice, rows: slice = slice(None)) -> Source:
-    """Some channels, and of arrays some rows."""
+def _part(pairs: Source, channels: Sequence[int], rows: slice = slice(None)) -> Source:
+    """Some channels, in this order, and of arrays some rows."""
     if isinstance(pairs, ArraySource):
-        examples = np.ascontiguousarray(pairs.examples[rows, ..., channels])
+        examples = np.take(pairs.examples[rows], channels, axis=-1)
         labels = None if pairs.labels is None else pairs.labels[rows]
         return dataclasses.replace(
             pairs, examples=examples, labels=labels, shape=examples.shape[1:], size=len(examples)
@@ -382,22 +377,9 @@ def _part(pairs: Source, channels: slice, rows: slice = slice(None)) -> Source:
 
     def draw(start, n):
         images, labels = pairs.draw(start, n)
-        return images[..., channels], labels
+        return tf.gather(images, channels, axis=-1), labels
 
-    width = len(range(*channels.indices(pairs.shape[-1])))
-    return dataclasses.replace(pairs, draw=draw, shape=(*pairs.shape[:-1], width))
-
-
-def _exchanged(pairs: Source, width: int) -> Source:
-    """Targets before sources."""
-    if isinstance(pairs, ArraySource):
-        return dataclasses.replace(pairs, examples=np.roll(pairs.examples, width, axis=-1))
-
-    def draw(start, n):
-        images, labels = pairs.draw(start, n)
-        return tf.roll(images, width, axis=-1), labels
-
-    return dataclasses.replace(pairs, draw=draw)
+    return dataclasses.replace(pairs, draw=draw, shape=(*pairs.shape[:-1], len(channels)))
 
 
 def _labels(source: Source, n: int) -> np.ndarray:
@@ -406,8 +388,7 @@ def _labels(source: Source, n: int) -> np.ndarray:
     return source.draw(tf.constant(0, tf.int64), n)[1].numpy()
 
 
-def _dataset(first, second, width, request, shuffle, repeat, mirror, jitter) -> PairDataset:
-    flags = {"shuffle": shuffle, "repeat": repeat, "mirror": mirror, "jitter": jitter}
+def _dataset(first, second, width, request, **flags) -> PairDataset:
     for flag, value in flags.items():
         if not any(value is choice for choice in (True, False, None)):
             raise InputError(f"{flag}={value!r} is not known: give True or False")

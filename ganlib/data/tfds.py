@@ -38,22 +38,18 @@ def source(
     except ImportError as error:
         raise DataError(f"{request.name!r} needs tensorflow-datasets ({error}): {INSTALL}") from error
     try:
-        builder = tensorflow_datasets.builder(
-            name, data_dir=None if data_dir is None else os.fspath(data_dir)
-        )
+        builder = tensorflow_datasets.builder(name, data_dir=data_dir and os.fspath(data_dir))
         builder.download_and_prepare()
-        features = builder.info.features
-        if image_key not in features:
-            raise DataError(
-                f"{request.name!r} has no feature {image_key!r}, but {', '.join(features)}: set image_key="
-            )
         rows = builder.as_dataset(split=request.split, shuffle_files=False)
         count = builder.info.splits[request.split].num_examples
-    except DataError:
-        raise
     except Exception as error:  # names, splits, network, disk: TensorFlow Datasets raises its own of each
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise DataError(f"{request.name!r} ({request.split}) cannot be had: {reason}") from error
+    features = builder.info.features
+    if image_key not in features:
+        raise DataError(
+            f"{request.name!r} has no feature {image_key!r}, but {', '.join(features)}: set image_key="
+        )
     images, labels = [], []
     labelled = label_key in features and hasattr(features[label_key], "names")
     for row in rows.as_numpy_iterator():
@@ -76,12 +72,9 @@ def source(
             f"images of {request.name!r} are {side} pixels high: "
             f"give resolution= from {SMALLEST} to {LARGEST}"
         )
-    return array_source(
-        request,
-        np.stack(images),
-        np.array(labels) if labelled else None,
-        features[label_key].names if labelled else None,
-    )
+    if not labelled:
+        return array_source(request, np.stack(images))
+    return array_source(request, np.stack(images), np.array(labels), features[label_key].names)
 
 
 def _fit(image: np.ndarray, request: Request) -> np.ndarray:

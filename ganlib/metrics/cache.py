@@ -75,10 +75,7 @@ def hash_of(*parts: Any) -> str:
 
 def hash_of_weights(weights: list[np.ndarray]) -> str:
     """The first 12 digits of the SHA-256 of arrays."""
-    digest = hashlib.sha256()
-    for array in weights:
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()[:12]
+    return hashlib.sha256(b"".join(array.tobytes() for array in weights)).hexdigest()[:12]
 
 
 def slug(name: str) -> str:

@@ -282,11 +282,10 @@ class RandomConvolutions(NetworkExtractor):
             scale = math.sqrt(2 / (9 * width))  # He et al. 2015: variances stay through the ReLUs
             kernels.append((scale * random.standard_normal((3, 3, width, wider))).astype(np.float32))
             width = wider
-        constants = [tf.constant(kernel) for kernel in kernels]
 
         def function(images):
             x, found = images, []
-            for i, kernel in enumerate(constants):
+            for i, kernel in enumerate(kernels):
                 if i and min(x.shape[1:3]) >= 4:
                     x = tf.nn.avg_pool2d(x, 2, 2, "SAME")
                 x = tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "SAME"))

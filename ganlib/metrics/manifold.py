@@ -82,10 +82,10 @@ def manifold_scores(
     real_radii, wide_radii, fake_radii = within_real[:, k - 1], within_real[:, density_k - 1], radii(fake, k)
     precise, recalled, covered = (np.zeros(len(rows), bool) for rows in (fake, real, real))
     inside = 0
-    for block in _Comparison(fake, real):
-        precise[block.rows] = block.within(real_radii, axis=1).any(axis=1)
-        recalled |= block.within(fake_radii, axis=0).any(axis=0)
-        within = block.within(wide_radii, axis=1, strict=True)
+    for block in squared_distance_blocks(fake, real):
+        precise[block[0]] = _within(fake, real, *block, real_radii[None]).any(axis=1)
+        recalled |= _within(fake, real, *block, fake_radii[block[0], None]).any(axis=0)
+        within = _within(fake, real, *block, wide_radii[None], strict=True)
         inside += np.count_nonzero(within)
         covered |= within.any(axis=0)
     density = inside / (density_k * len(fake))
@@ -98,32 +98,20 @@ def radii(features: np.ndarray, k: int) -> np.ndarray:
     return neighbours_of(features, features, k, exclude_self=True)[1][:, -1]
 
 
-class _Comparison:
-    """Blocks of generated against all real samples; iterating sets `rows` and the block's squared distances."""
+def _within(fake, real, rows, squares, slack, radius, strict=False) -> np.ndarray:
+    """Whether distances of a block are <= radius (< if strict): (1, n) of real samples, or (rows, 1) of generated ones.
 
-    def __init__(self, fake: np.ndarray, real: np.ndarray):
-        self._fake, self._real = fake, real
-
-    def __iter__(self):
-        for block in squared_distance_blocks(self._fake, self._real):
-            self.rows, self._squares, self._slack = block
-            yield self
-
-    def within(self, radius: np.ndarray, *, axis: int, strict: bool = False) -> np.ndarray:
-        """(rows, n) of distance <= radius (< if strict), the radius being the real (axis 1) or fake sample's (0)."""
-        a, b = self._slack
-        squared = np.square(radius)
-        if axis == 1:
-            lower, upper = (squared - b - a.max())[None], (squared + b + a.max())[None]
-        else:
-            squared = squared[self.rows]
-            lower, upper = (squared - a - b.max())[:, None], (squared + a + b.max())[:, None]
-        lower, upper = lower.astype(np.float32), upper.astype(np.float32)
-        inside = self._squares < lower
-        # only pairs that float32 cannot decide are measured again
-        rows, columns = np.nonzero((self._squares <= upper) & ~inside)
-        if len(rows):
-            distances = np.sqrt(exact_squares(self._fake, self._real, rows + self.rows.start, columns))
-            limit = radius[columns] if axis == 1 else radius[rows + self.rows.start]
-            inside[rows, columns] = distances < limit if strict else distances <= limit
-        return inside
+    `rows`, `squares` and `slack` are the block's, as `squared_distance_blocks` gives them.
+    """
+    a, b = slack
+    margin = b[None] + a.max() if len(radius) == 1 else a[:, None] + b.max()
+    squared = np.square(radius)
+    lower, upper = (squared - margin).astype(np.float32), (squared + margin).astype(np.float32)
+    inside = squares < lower
+    # only pairs that float32 cannot decide are measured again
+    row, column = np.nonzero((squares <= upper) & ~inside)
+    if len(row):
+        distances = np.sqrt(exact_squares(fake, real, row + rows.start, column))
+        limit = np.broadcast_to(radius, squares.shape)[row, column]
+        inside[row, column] = distances < limit if strict else distances <= limit
+    return inside

@@ -330,19 +330,15 @@ def _refined(targets, parameters, counts, resolution):
         square = slope**2 * np.einsum("neip,neij,nejq->npq", edges_to, moments, edges_to, optimize=True)
         pull = -slope * np.einsum("neip,nei->np", edges_to, pulls)
         diagonal = np.einsum("npp->np", square)
-        floor = 1e-6 * diagonal.max(axis=1, keepdims=True) + 1e-9
-        every = np.arange(square.shape[1])
-        square[:, every, every] += damping[:, None] * diagonal + floor
+        # of the view of the diagonal, so of the matrix
+        diagonal += damping[:, None] * diagonal + (1e-6 * diagonal.max(axis=1, keepdims=True) + 1e-9)
         step = np.linalg.solve(square, pull[..., None])[..., 0]
         trial = _inside(parameters + np.clip(step, -0.5, 0.5))
         new = render(trial, width)
         better = new[2] < cost
         damping = np.where(better, damping / 4, damping * 6)
-        parameters[better] = trial[better]
-        residual, which, cost = (
-            np.where(better.reshape((-1,) + (1,) * (now.ndim - 1)), then, now)
-            for now, then in zip((residual, which, cost), new, strict=True)
-        )
+        for now, then in zip((parameters, residual, which, cost), (trial, *new), strict=True):
+            now[better] = then[better]
         if width == 1:
             best = np.minimum(best, cost)
     return np.sqrt(best) * 28 / resolution
@@ -365,8 +361,7 @@ def _edge_derivatives(parameters, counts):
 
 def _inside(parameters):
     """Back to the range that the data is drawn from."""
-    for i in (0, 1, 3, 4):
-        parameters[:, i] = np.clip(parameters[:, i], 0, 1)
+    parameters[:, [0, 1, 3, 4]] = np.clip(parameters[:, [0, 1, 3, 4]], 0, 1)
     parameters[:, _SHAPE:] = np.clip(parameters[:, _SHAPE:], -8, 4)
     return parameters
 

@@ -60,7 +60,12 @@ class Conditions:
 
 def _checked(compare: Callable[[float, Any], bool]) -> Callable[["Score", Any], bool]:
     def checked(self, other):
-        self._check(other)
+        if isinstance(other, Score):
+            if self.metric != other.metric:
+                raise InputError(
+                    f"{self.metric} and {other.metric} are different metrics: compare like with like"
+                )
+            self.conditions.check(other.conditions)
         return compare(self, other)
 
     return checked
@@ -93,14 +98,6 @@ class Score(float):
 
     def __getnewargs__(self):
         return float(self), self.metric, self.standard_error, self.conditions
-
-    def _check(self, other: Any) -> None:
-        if isinstance(other, Score):
-            if self.metric != other.metric:
-                raise InputError(
-                    f"{self.metric} and {other.metric} are different metrics: compare like with like"
-                )
-            self.conditions.check(other.conditions)
 
     __lt__, __le__ = _checked(float.__lt__), _checked(float.__le__)
     __gt__, __ge__ = _checked(float.__gt__), _checked(float.__ge__)

@@ -60,14 +60,20 @@ def generator(
 
 def discriminator(
     resolution: int,
-    source_channels: int,
+    source_channels: int | None,
     channels: int,
     base_channels: int,
     receptive_field: int,
     normalization: Normalization,
 ) -> keras.Model:
-    """[target, source], both (batch, resolution, resolution, ...) -> logits (batch, h, w, 1). Section 6.1.2."""
+    """[target, source], both (batch, resolution, resolution, ...) -> logits (batch, h, w, 1). Section 6.1.2.
+
+    Without source_channels it takes the target alone: D of the rows "GAN" of table 1.
+    """
     target = keras.Input((resolution, resolution, channels), name="target")
+    if source_channels is None:
+        logits = patch_logits(target, base_channels, receptive_field, normalization)
+        return keras.Model(target, logits, name="discriminator")
     source = keras.Input((resolution, resolution, source_channels), name="source")
     pair = layers.Concatenate()([source, target])
     logits = patch_logits(pair, base_channels, receptive_field, normalization)
@@ -87,15 +93,6 @@ class HalvedNonSaturating(losses.NonSaturating):
         """Half of both terms."""
         real, fake = super().discriminator(real_logits, fake_logits)
         return 0.5 * real, 0.5 * fake
-
-
-def unconditional_discriminator(
-    resolution: int, channels: int, base_channels: int, receptive_field: int, normalization: Normalization
-) -> keras.Model:
-    """Target (batch, resolution, resolution, channels) -> logits (batch, h, w, 1): D of the rows "GAN" of table 1."""
-    target = keras.Input((resolution, resolution, channels), name="target")
-    logits = patch_logits(target, base_channels, receptive_field, normalization)
-    return keras.Model(target, logits, name="discriminator")
 
 
 def of_each_image() -> layers.Layer:
@@ -121,12 +118,10 @@ def _networks(
     receptive_field,
     dropout,
 ):
-    judging = (channels, base_channels, receptive_field, normalization)
+    told = source_channels if conditional else None
     return (
         made(generator, resolution, source_channels, channels, base_channels, depth, dropout, normalization),
-        discriminator(resolution, source_channels, *judging)
-        if conditional
-        else unconditional_discriminator(resolution, *judging),
+        discriminator(resolution, told, channels, base_channels, receptive_field, normalization),
     )
 
 

@@ -73,8 +73,7 @@ def unroll(
             tape.watch(weights)
             loss = objective(weights)
         gradients = tape.gradient(loss, weights, unconnected_gradients="zero")
-        gradients = mean_over_replicas(gradients)
-        weights = rule(step, weights, gradients)
+        weights = rule(step, weights, mean_over_replicas(gradients))
     return weights
 
 

@@ -145,11 +145,7 @@ def histograms(
     Raises:
         InputError: nothing to draw, values that are not finite, bins below 1, or low not below high.
     """
-    sets = {name: np.asarray(some, float).reshape(-1) for name, some in values.items()}
-    if not sets or not all(some.size and np.isfinite(some).all() for some in sets.values()):
-        raise InputError(
-            "histograms() got no numbers, or some that are not finite; check the model's weights"
-        )
+    sets = _sets("histograms() got no numbers", values, "check the model's weights")
     if limits is None:
         low = min(float(some.min()) for some in sets.values())
         high = max(float(some.max()) for some in sets.values())
@@ -184,11 +180,7 @@ def bars(
     Raises:
         InputError: nothing to draw, or values that are not finite.
     """
-    sets = {name: np.asarray(some, float).reshape(-1) for name, some in values.items()}
-    if not sets or not all(some.size and np.isfinite(some).all() for some in sets.values()):
-        raise InputError(
-            "bars() got no values, or some that are not finite; leave out the runs that diverged"
-        )
+    sets = _sets("bars() got no values", values, "leave out the runs that diverged")
     _, axes = panel(9, 1.3 + 0.55 * len(sets) + (0.4 if title else 0))
     longest = max(float(some.max()) for some in sets.values())
     for i, some in enumerate(sets.values()):
@@ -244,14 +236,21 @@ def surface(
     figure, axes = panel(7.8, 6.4)
     filled = axes.contourf(x, y, values, levels=12, cmap="cividis")
     axes.contour(x, y, values, levels=12, colors="white", linewidths=0.8)
-    bar = figure.colorbar(filled, ax=axes)
-    bar.ax.tick_params(labelsize=TEXT)
+    figure.colorbar(filled, ax=axes).ax.tick_params(labelsize=TEXT)
     for label, cloud, color, marker in (("real", real, "white", "o"), ("generated", fake, VERMILION, "^")):
         if cloud is not None:
             style = dict(s=26, c=color, marker=marker, label=label, edgecolors=BLACK, linewidths=0.6)
             axes.scatter(*_points(label, cloud).T, **style)
     axes.set(xlim=limits, ylim=limits, aspect="equal")
     return finished(axes, "first coordinate", "second coordinate", title)
+
+
+def _sets(none: str, values: Mapping[str, Any], remedy: str) -> dict[str, np.ndarray]:
+    """Checked numbers by name, each flat."""
+    sets = {name: np.asarray(some, float).reshape(-1) for name, some in values.items()}
+    if not sets or not all(some.size and np.isfinite(some).all() for some in sets.values()):
+        raise InputError(f"{none}, or some that are not finite; {remedy}")
+    return sets
 
 
 def _points(name: str, cloud: Any) -> np.ndarray:

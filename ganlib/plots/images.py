@@ -213,10 +213,7 @@ def save_png(images: Any, path: str | Path, columns: int | None = None) -> Path:
         GanlibError: the disk is full.
     """
     path = _with_suffix(path, ".png")
-    if not isinstance(images, matplotlib.figure.Figure):
-        images = np.asarray(images)
-        images = points(None, images) if images.ndim == 2 else _enlarge(tile(images, columns))
-    return write_atomically(path, png_of(images))
+    return write_atomically(path, _png(images, columns))
 
 
 def save_gif(frames: Sequence[Any], path: str | Path, seconds: float = 0.25, hold: float = 2.0) -> Path:
@@ -394,10 +391,15 @@ def _picture(frame: Any) -> Image.Image:
                 return file.convert("RGB")
         except (OSError, UnidentifiedImageError, SyntaxError) as error:
             raise InputError(f"cannot read the frame {frame}: {error}; delete it or draw it again") from error
-    if not isinstance(frame, matplotlib.figure.Figure):
-        frame = np.asarray(frame)
-        frame = points(None, frame) if frame.ndim == 2 else _enlarge(tile(frame))
-    return Image.open(io.BytesIO(png_of(frame))).convert("RGB")
+    return Image.open(io.BytesIO(_png(frame))).convert("RGB")
+
+
+def _png(images: Any, columns: int | None = None) -> bytes:
+    """A figure, a grid of images or a cloud of points as a PNG file."""
+    if not isinstance(images, matplotlib.figure.Figure):
+        images = np.asarray(images)
+        images = points(None, images) if images.ndim == 2 else _enlarge(tile(images, columns))
+    return png_of(images)
 
 
 def _with_suffix(path: str | Path, suffix: str) -> Path:

@@ -10,21 +10,10 @@ from ganlib.errors import InputError
 from ganlib.files import read_history
 from ganlib.plots.figure import BLACK, COLORS, TEXT, Figure, finish, finished, line_style, panel
 
-# panel title, y label, (key of the history, label, colour, dash)
+# panel title, y label, keys of the history, each of which begins with a name in COLORS
 _PANELS = (
-    (
-        "Losses",
-        "loss",
-        (
-            ("discriminator_loss", "discriminator", COLORS["discriminator"], "-"),
-            ("generator_loss", "generator", COLORS["generator"], "--"),
-        ),
-    ),
-    (
-        "Discriminator's outputs",
-        "mean logit",
-        (("real_logits", "real", COLORS["real"], "-"), ("fake_logits", "fake", COLORS["fake"], "--")),
-    ),
+    ("Losses", "loss", ("discriminator_loss", "generator_loss")),
+    ("Discriminator's outputs", "mean logit", ("real_logits", "fake_logits")),
 )
 
 
@@ -44,17 +33,13 @@ def curves(history: Any, title: str | None = None) -> Figure:
         InputError: no such file, no rows, columns of unequal length, or none of the four names.
     """
     columns = _history(history)
-    panels = [
-        (name, unit, lines)
-        for name, unit, candidates in _PANELS
-        if (lines := [line for line in candidates if line[0] in columns])
-    ]
-    if not panels:
-        known = [key for _, _, lines in _PANELS for key, *_ in lines]
+    known = [key for _, _, keys in _PANELS for key in keys]
+    drawn = {key: columns[key] for key in known if key in columns}
+    if not drawn:
         raise InputError(
             f"history has {', '.join(columns) or 'no columns'}; expected some of {', '.join(known)}"
         )
-    drawn = {key: columns[key] for _, _, lines in panels for key, *_ in lines}
+    panels = [panel for panel in _PANELS if not drawn.keys().isdisjoint(panel[2])]
     steps = columns.get("step", range(1, 1 + len(next(iter(drawn.values())))))
     lengths = {"step": len(steps)} | {key: len(values) for key, values in drawn.items()}
     if len(set(lengths.values())) > 1:
@@ -64,14 +49,17 @@ def curves(history: Any, title: str | None = None) -> Figure:
     if not len(steps):
         raise InputError("history has no rows yet; train at least as many steps as History's `every`")
     figure = Figure(6.4 * len(panels), 4.8)
-    for axes, (name, unit, lines) in zip(
+    for axes, (name, unit, keys) in zip(
         figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
     ):
         if unit == "mean logit":
             axes.axhline(0, color="0.6", linewidth=1)  # logit 0: the discriminator cannot tell
-        for key, label, color, dash in lines:
-            marker = "o" if len(steps) == 1 else None  # one row makes no line
-            axes.plot(steps, drawn[key], dash, color=color, label=label, linewidth=2, marker=marker)
+        marker = "o" if len(steps) == 1 else None  # one row makes no line
+        for key, dash in zip(keys, ("-", "--"), strict=True):
+            if key in drawn:
+                label = key.partition("_")[0]
+                style = {"color": COLORS[label], "linewidth": 2, "marker": marker}
+                axes.plot(steps, drawn[key], dash, label=label, **style)
         finish(axes, "step (generator updates)" if "step" in columns else "recorded value", unit, name)
     if title:
         figure.suptitle(title, fontsize=TEXT + 1)
@@ -181,11 +169,8 @@ def _ranked(
     """Draw the lines that reach highest in colour, in their own order, and the others thin and grey."""
     if many < 1:
         raise InputError(f"{what}={many!r}: expected a whole number, 1 or more")
-    peaks = {
-        name: np.max(np.nan_to_num(np.asarray(values, float), nan=0, posinf=0))
-        for name, values in lines.items()
-    }
-    ranked = sorted((name for name in lines if name not in always), key=lambda name: -peaks[name])
+    peak = lambda name: np.max(np.nan_to_num(np.asarray(lines[name], float), nan=0, posinf=0))  # noqa: E731
+    ranked = sorted((name for name in lines if name not in always), key=lambda name: -peak(name))
     shown = {*always, *ranked[:many]}
     others = [name for name in lines if name not in shown]
     for i, name in enumerate(others):

@@ -42,18 +42,16 @@ def evaluate(
         raise InputError(f"{folder} has no config.json that names its data; give --data")
     import_tensorflow()
     gan = load(run, model, preset)
-    if options["data"] is None:
-        name, more = config["options"]["data"], config["options"].get("data_options") or {}
-        seed = config["options"].get("seed") or 0  # of generated data: the same stream as in training
-    else:
-        name, more, seed = options["data"], {}, 0
+    # the run's own with its seed: of generated data the same stream as in training
+    used = config["options"] if options["data"] is None else {"data": options["data"]}
     split = options["split"] or gan.default_split
-    more = {**more, "seed": seed} | ({"split": split} if split else {})
+    more = {**(used.get("data_options") or {}), "seed": used.get("seed") or 0}
+    more |= {"split": split} if split else {}
     if gan.classes is not None:
         more["labels"] = False  # other data need not have any
     if len(gan.image_shape) == 3:
         more["channels"] = gan.image_shape[-1]
-    data = gan.load_data(name, **more)
+    data = gan.load_data(used["data"], **more)
     how = {key: options[key] for key in ("truncation", "extractor", "seed", "batch_size", "cache")}
     evaluation = gan.evaluate_on(data, options["metrics"], options["samples"], **how)
     return evaluation, evaluation.save(out)

@@ -62,7 +62,8 @@ def train(model: str, options: dict[str, Any], given: set[str]) -> int:
         checkpoints.restore(gan, out / "checkpoints")
     left = _left(gan, options, steps)
     if not left and (out / "metrics.json").exists():
-        print(f"{out} is already complete: {_progress(gan, options, steps)}; --kimg or --minutes continue it")
+        progress = f"step {int(gan.step):,} of {steps:,}, {_duration(seconds_of(out))} of training"
+        print(f"{out} is already complete: {progress}; --kimg or --minutes continue it")
         return 0
     write_json(out / "config.json", config_of(model, gan, data, options, config))
     print(_headline(model, gan, data, options, steps))
@@ -226,10 +227,6 @@ def _finish(gan: "Engine", data: Any, options: dict[str, Any]) -> None:
     if reason:
         print(f"score     none: {reason}")
     print(f"time      {_duration(seconds)} of training, {result['images_per_second']:.0f} images/s")
-
-
-def _progress(gan: "Engine", options: dict[str, Any], steps: int) -> str:
-    return f"step {int(gan.step):,} of {steps:,}, {_duration(seconds_of(Path(options['out'])))} of training"
 
 
 def _duration(seconds: float) -> str:

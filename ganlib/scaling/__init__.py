@@ -1,5 +1,6 @@
 """The same model on 1 or N replicas: strategies, and logical devices that stand in for real ones."""
 
+import contextlib
 import re
 
 import tensorflow as tf
@@ -41,19 +42,17 @@ def logical_devices(n: int) -> list[str]:
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise InputError(f"n={n!r} logical devices: give an integer of at least 1")
     cpus = tf.config.list_physical_devices("CPU")
-    try:
+    with contextlib.suppress(RuntimeError):  # TensorFlow has already started: perhaps with enough of them
         tf.config.set_logical_device_configuration(
             cpus[0], [tf.config.LogicalDeviceConfiguration() for _ in range(n)]
         )
-    except RuntimeError as error:
-        names = [device.name for device in tf.config.list_logical_devices("CPU")]
-        if len(names) >= n:
-            return names[:n]
+    names = [device.name for device in tf.config.list_logical_devices("CPU")]
+    if len(names) < n:
         raise InputError(
             f"{n} logical devices: TensorFlow has already started with {len(names)}; ask for them before the first "
             "model or dataset is made (restart the kernel and run this cell first)"
-        ) from error
-    return [device.name for device in tf.config.list_logical_devices("CPU")]
+        )
+    return names[:n]
 
 
 def _logical(n: int) -> tf.distribute.Strategy:

@@ -6,37 +6,33 @@ scores, samples and the model card beside the weights. `measure` is also what th
 """
 
 import argparse
-import dataclasses
 import json
-import os
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
-import tqdm.auto
 from matplotlib.figure import Figure
 
 from ganlib import checkpoints, data, metrics, models, plots
-from ganlib.callbacks import Checkpoint
+from ganlib.callbacks import Checkpoint, ProgressBar
 from ganlib.engine import Engine
 from ganlib.errors import InputError
 from ganlib.files import write_atomically, write_json
 
 PRESET = "fashion_32_zoo"
 SAMPLES = 2_000
-_CHUNK = 500  # steps between checkpoints
 
 Scores = dict[str, tuple[float, float]]
 
 
-@dataclasses.dataclass(frozen=True)
-class Recipe:
+class Recipe(NamedTuple):
     """What a model of the zoo was made by.
 
     Attributes:
@@ -136,33 +132,27 @@ def train(gan: Engine, recipe: Recipe, run: Path) -> float:
         checkpoints.restore(gan, run)
     seconds = json.loads(clock.read_text()) if clock.exists() else 0.0
     batches = recipe.load("train", gan.seed).batch(gan.batch_size)
-    with tqdm.auto.tqdm(total=recipe.images, initial=gan.images_seen, unit="image") as bar:
-        while gan.images_seen < recipe.images:
-            start, seen = time.process_time(), gan.images_seen
-            a_step = max(1, seen // max(1, gan.step)) if seen else gan.batch_size
-            steps = min(_CHUNK, -(-(recipe.images - seen) // a_step))
-            try:
-                gan.fit(batches, steps_per_epoch=steps, verbose=0, callbacks=[Checkpoint(run, _CHUNK)])
-            finally:
-                seconds += time.process_time() - start
-                write_json(clock, seconds)
-            bar.update(gan.images_seen - seen)
+    left, start = gan.steps_for(recipe.images) - gan.step, time.process_time()
+    if left > 0:
+        try:
+            gan.fit(batches, steps_per_epoch=left, verbose=0, callbacks=[Checkpoint(run), ProgressBar()])
+        finally:
+            seconds += time.process_time() - start
+            write_json(clock, seconds)
     return seconds
 
 
 def write_weights(gan: Engine, path: Path) -> None:
     """All networks of `gan`, as float16: beside, then renamed."""
-    whole = path.with_name(f".{os.getpid()}-whole.weights.h5")
-    halved = path.with_name(f".{os.getpid()}-halved.weights.h5")
-    try:
+    with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as beside:
+        whole, halved = Path(beside) / "whole.weights.h5", Path(beside) / "halved.weights.h5"
         gan.save_weights(whole)
         with h5py.File(whole, "r") as old, h5py.File(halved, "w") as new:
 
             def copy(name, item):
                 if isinstance(item, h5py.Dataset):
-                    values = item[()]
-                    half = values.astype(np.float16) if values.dtype == np.float32 else values
-                    made = new.create_dataset(name, data=half)
+                    kind = np.float16 if item.dtype == np.float32 else item.dtype
+                    made = new.create_dataset(name, data=item[()], dtype=kind)
                 else:
                     made = new.require_group(name)
                 made.attrs.update(item.attrs)
@@ -170,22 +160,19 @@ def write_weights(gan: Engine, path: Path) -> None:
             new.attrs.update(old.attrs)
             old.visititems(copy)
         halved.replace(path)
-    finally:
-        whole.unlink(missing_ok=True)
-        halved.unlink(missing_ok=True)
 
 
 def picture(gan: Engine) -> Figure:
     """Samples of seed 0, none picked, a row a class if there are any; or rows of edges, translations, photographs."""
-    if isinstance(gan, models.Pix2Pix):
-        sources, targets = edges("test", 0).to_numpy(20)
-        made = np.clip(gan.translate(sources, seed=0), -1, 1)
-        rows = [part[i : i + 10] for i in (0, 10) for part in (sources, made, targets)]
-        return plots.grid(np.concatenate(rows), columns=10)
-    if gan.classes is not None:
+    if not gan.sampled:
+        parts = gan.pictures_of(*edges("test", 0).to_numpy(20))
+        images = np.concatenate([part[i : i + 10] for i in (0, 10) for part in parts])
+    elif gan.classes is None:
+        images = gan.sample(60, seed=0)
+    else:
         labels = np.repeat(np.arange(gan.classes.num_classes), 10)
-        return plots.grid(gan.sample(len(labels), labels=labels, seed=0), columns=10)
-    return plots.grid(gan.sample(60, seed=0), columns=10)
+        images = gan.sample(len(labels), labels=labels, seed=0)
+    return plots.grid(images, columns=10)
 
 
 def card(name: str, gan: Engine, scores: Scores, seconds: float, path: Path) -> str:
