@@ -156,8 +156,10 @@ class Moving:
 
 
 def _sum(a: tf.Tensor | None, b: tf.Tensor | None) -> tf.Tensor | None:
-    """The sum of two gradients, each of which may be none."""
-    return a if b is None else b if a is None else a + b
+    """The sum of two gradients, each of which may be none, or rows of a table."""
+    if a is None or b is None:
+        return b if a is None else a
+    return tf.convert_to_tensor(a) + tf.convert_to_tensor(b)
 
 
 def _cut(batch: Any, parts: int) -> list[Any]:
