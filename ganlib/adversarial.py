@@ -63,7 +63,7 @@ class Adversarial:
         for scope, images in (("real", real), ("fake", fake)):
             with self.streams.scope(scope):
                 shown = self.shown_to(player, self.viewed(images), condition)
-                outputs.append(player.network(shown, training=True))
+                outputs.append(player.network(shown, training=True, **self.call_options()))
         for trick in self.tricks:
             trick.observe(self, player, *map(logits_of, outputs))
         return outputs[0], outputs[1]

@@ -224,6 +224,13 @@ class Engine(Configured, Moving, keras.Model):
         """
         return [Phase()]
 
+    def begin_phase(self) -> None:
+        """Called when the model has become that of a phase, before its first step. For rates and levels of detail."""
+
+    def call_options(self) -> dict[str, Any]:
+        """Keyword arguments that networks are called with in this phase: none. For PGGAN, whose networks grow."""
+        return {}
+
     def schedule(self) -> Schedule:
         """The phases, counted in steps."""
         sizes = [updates.batches_a_step(moves) for moves in self._tables()]
@@ -537,6 +544,7 @@ class Engine(Configured, Moving, keras.Model):
             running.phase.assign(number)
             self._reopen(running.data)
         running.number, running.step = number, None
+        self.begin_phase()
         self.forget_traces()
 
     def restored(self) -> None:

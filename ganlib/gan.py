@@ -47,6 +47,8 @@ class GAN(Adversarial, Sampled, Engine):
         discriminator_optimizer: Template of the optimiser that `compile` makes for D.
         batch_size: Real images a D update sees, over all replicas; what `data.batch` should be given.
         latent_distribution: "normal" (standard), or "uniform" on [-1, 1].
+        image_shape: (height, width, channels) that G makes; None: read off G, which then is a functional model.
+        latent_dim: Of a latent; None: read off G.
         seed: Seed of the run. All random numbers of a step are a function of it, the step, the purpose, and the
             global index of the sample.
         name: Of the Keras model.
@@ -71,6 +73,8 @@ class GAN(Adversarial, Sampled, Engine):
         discriminator_optimizer: keras.optimizers.Optimizer | None = None,
         batch_size: int = 64,
         latent_distribution: str = "normal",
+        image_shape: tuple[int, ...] | None = None,
+        latent_dim: int | None = None,
         seed: int = 0,
         name: str | None = None,
     ):
@@ -83,17 +87,18 @@ class GAN(Adversarial, Sampled, Engine):
                 raise InputError(
                     f"{type(trick).__name__} parts images from their labels: leave it out of a conditional model"
                 )
-        made, judged = tuple(generator.output_shape[1:]), tuple(discriminator.inputs[0].shape[1:])
-        if judged != made:
-            raise InputError(
-                f"the generator makes {made} and the discriminator takes {judged}: give both the "
-                "same resolution and channels"
-            )
+        if image_shape is None:
+            image_shape, judged = tuple(generator.output_shape[1:]), tuple(discriminator.inputs[0].shape[1:])
+            if judged != image_shape:
+                raise InputError(
+                    f"the generator makes {image_shape} and the discriminator takes {judged}: give both the "
+                    "same resolution and channels"
+                )
         self.classes = classes
         self.adversarial_loss = losses.get(loss)
         self.n_critic = n_critic
         self.latent_distribution = latent_distribution
-        self.latent_dim = generator.inputs[0].shape[-1]
+        self.latent_dim = generator.inputs[0].shape[-1] if latent_dim is None else latent_dim
         default = adam(2e-4, beta_1=0.5)
         self.generator = generator
         super().__init__(
@@ -107,7 +112,7 @@ class GAN(Adversarial, Sampled, Engine):
             },
             tricks=[*penalties, *tricks],
             ema_decay=ema_decay,
-            image_shape=made,
+            image_shape=image_shape,
             batch_size=batch_size,
             seed=seed,
             name=name,
@@ -161,7 +166,7 @@ class GAN(Adversarial, Sampled, Engine):
         """`n` samples from fresh latents (and labels, if any), by G in training mode or by `generator`."""
         with self.streams.scope("generate"):
             inputs = self.conditioned(self.draw_latents(n), labels)
-            return self.generator(inputs, training=True) if generator is None else generator(inputs)
+            return (generator or self._playing)(inputs)
 
     def _fakes(self, name: str, real: tf.Tensor, labels: Any) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Samples for the update of a player, as many as real images, and what tricks add to its loss for them.
@@ -182,8 +187,12 @@ class GAN(Adversarial, Sampled, Engine):
                     latents, term = trick.latents(self, player, latents, labels)
                 terms += [] if term is None else [term]
             inputs = self.conditioned(latents, labels)
-            fake = self.generator(inputs, training=True) if generator is None else generator(inputs)
+            fake = (generator or self._playing)(inputs)
         return fake, terms
+
+    def _playing(self, inputs: Any) -> tf.Tensor:
+        """G in training mode."""
+        return self.generator(inputs, training=True, **self.call_options())
 
     def shown_to(self, player, images, condition):
         """Images, with their labels where there are classes."""

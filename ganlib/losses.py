@@ -8,7 +8,7 @@ s = sigmoid, log s(x) = -softplus(-x) and log(1 - s(x)) = -softplus(x), which no
 import keras
 import tensorflow as tf
 
-from ganlib.arguments import require_known, require_share
+from ganlib.arguments import require_known, require_not_negative, require_share
 
 
 class Loss:
@@ -110,12 +110,23 @@ class LeastSquares(Loss):
 class Wasserstein(Loss):
     """Arjovsky et al. 2017, eq. 2 (arXiv:1701.07875): L_D = -E D(x) + E D(G(z)), L_G = -E D(G(z)).
 
-    -L_D estimates the Wasserstein distance when D is 1-Lipschitz, which clipping or a penalty has to see to.
+    -L_D estimates the Wasserstein distance when D is 1-Lipschitz, which clipping or a penalty has to see to. Nothing holds
+    the logits near 0, so Karras et al. 2018 (arXiv:1710.10196, appendix A.1) add drift * E D(x)^2 to L_D.
+
+    Args:
+        drift: Weight of that term; PGGAN's is 0.001.
     """
 
+    def __init__(self, drift: float = 0.0):
+        require_not_negative(example="0.001", drift=drift)
+        self.drift = drift
+
     def discriminator(self, real_logits, fake_logits):
-        """-E D(x) and E D(G(z))."""
-        return -tf.reduce_mean(real_logits), tf.reduce_mean(fake_logits)
+        """-E D(x) + drift * E D(x)^2, and E D(G(z))."""
+        real = -tf.reduce_mean(real_logits)
+        if self.drift:
+            real += self.drift * tf.reduce_mean(tf.square(real_logits))
+        return real, tf.reduce_mean(fake_logits)
 
     def generator(self, fake_logits):
         """-E D(G(z))."""

@@ -150,6 +150,7 @@ class Moving:
         def call(*inputs, **options):
             trainable = [v.value for v in network.trainable_variables]
             other = [v.value for v in network.non_trainable_variables]
+            options = {**self.call_options(), **options}
             return network.stateless_call(trainable, other, *inputs, training=True, **options)[0]
 
         return call

@@ -55,7 +55,7 @@ class Sampled:
         to its mean by `truncation` (StyleGAN), standing statistics (BigGAN). It is traced once for each truncation: one
         that depends on more, such as `seed`, says on what in an attribute `trace_key` of what it returns.
         """
-        return functools.partial(self.ema_generator, training=False)
+        return functools.partial(self.ema_generator, training=False, **self.call_options())
 
     def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
         """Latents (batch, latent_dim), or [latents, labels], -> images of the sampler."""

@@ -6,10 +6,13 @@ from ganlib.models.cyclegan import CycleGAN as CycleGAN
 from ganlib.models.dcgan import DCGAN as DCGAN
 from ganlib.models.dragan import DRAGAN as DRAGAN
 from ganlib.models.lsgan import LSGAN as LSGAN
+from ganlib.models.pggan import PGGAN as PGGAN
 from ganlib.models.pix2pix import Pix2Pix as Pix2Pix
 from ganlib.models.projection_gan import ProjectionGAN as ProjectionGAN
 from ganlib.models.sagan import SAGAN as SAGAN
 from ganlib.models.sngan import SNGAN as SNGAN
+from ganlib.models.stylegan import StyleGAN as StyleGAN
+from ganlib.models.stylegan2 import StyleGAN2 as StyleGAN2
 from ganlib.models.unrolled_gan import UnrolledGAN as UnrolledGAN
 from ganlib.models.vanilla_gan import VanillaGAN as VanillaGAN
 from ganlib.models.wgan import WGAN as WGAN
@@ -32,4 +35,7 @@ def registry() -> dict[str, type[Engine]]:
         "sagan": SAGAN,
         "pix2pix": Pix2Pix,
         "cyclegan": CycleGAN,
+        "pggan": PGGAN,
+        "stylegan": StyleGAN,
+        "stylegan2": StyleGAN2,
     }

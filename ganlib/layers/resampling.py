@@ -1,0 +1,128 @@
+"""Twice and half the size: nearest neighbours and boxes (PGGAN), and through a low-pass filter (StyleGAN's, StyleGAN2's).
+
+Images are (batch, height, width, channels). All of it has second derivatives, which R1, gradient penalties and path
+lengths take, and which TensorFlow's own resize does not have.
+
+The filters are those of Pascal's triangle: [1, 2, 1] / 4 is a box of two pixels applied twice, [1, 3, 3, 1] / 8 three
+times. Average pooling is such a box, and runs faster than a convolution with the filter.
+"""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from ganlib.replicas import batch_size_of
+
+
+def nearest_up(x: tf.Tensor) -> tf.Tensor:
+    """Each pixel four times: (batch, h, w, c) -> (batch, 2h, 2w, c)."""
+    # not tf.repeat, whose second derivative is many times slower
+    n, (height, width, channels) = batch_size_of(x), x.shape[1:]
+    copies = tf.broadcast_to(x[:, :, None, :, None, :], [n, height, 2, width, 2, channels])
+    return tf.reshape(copies, [n, 2 * height, 2 * width, channels])
+
+
+def box_down(x: tf.Tensor, factor: int = 2) -> tf.Tensor:
+    """The mean of each square of `factor` by `factor` pixels."""
+    return x if factor == 1 else tf.nn.avg_pool2d(x, factor, factor, "VALID")
+
+
+def convolved(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """The correlation of x with a kernel (height, width, in, out), zeros around it: the same size."""
+    return tf.nn.conv2d(x, kernel, 1, "SAME")
+
+
+def nearest_up_convolved(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """`convolved(nearest_up(x), kernel)` for a 3x3 kernel, as one transposed convolution: a quarter of the work."""
+    n, (height, width) = batch_size_of(x), x.shape[1:3]
+    spread = _sum_of_shifts(tf.transpose(kernel[::-1, ::-1], [0, 1, 3, 2]))
+    return tf.nn.conv2d_transpose(x, spread, [n, 2 * height, 2 * width, kernel.shape[-1]], 2, "SAME")
+
+
+def convolved_box_down(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """`box_down(convolved(x, kernel))` for a 3x3 kernel, as one convolution with strides."""
+    return tf.nn.conv2d(x, 0.25 * _sum_of_shifts(kernel), 2, "SAME")
+
+
+def blurred(x: tf.Tensor) -> tf.Tensor:
+    """Through [1, 2, 1] / 4 both ways, zeros around it: the same size. StyleGAN's low-pass filter."""
+    return _boxes(_padded(x, 1), 2)
+
+
+def smooth_up(x: tf.Tensor) -> tf.Tensor:
+    """Zeros between the pixels, then [1, 3, 3, 1] / 4 both ways: (batch, 2h, 2w, c). StyleGAN2's upsampling."""
+    return smooth_up_with_margin(x)[:, 1:-1, 1:-1]
+
+
+def smooth_up_with_margin(x: tf.Tensor) -> tf.Tensor:
+    """`smooth_up` with the filter's tail around it, which a 3x3 convolution sees: (batch, 2h + 2, 2w + 2, c)."""
+    return _boxes(nearest_up(_padded(x, 1)), 2)
+
+
+def smooth_down(x: tf.Tensor) -> tf.Tensor:
+    """Through [1, 3, 3, 1] / 8 both ways, zeros around it, then every other pixel. StyleGAN2's downsampling."""
+    return box_down(_boxes(_padded(x, 1), 2))
+
+
+def smooth_up_convolved(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """`smooth_up`, then the correlation with a 3x3 or 1x1 kernel; a 3x3 one sees the filter's tail at the borders.
+
+    A 1x1 kernel comes first: the order does not matter then, and there are fewer pixels.
+    """
+    if kernel.shape[0] == 1:
+        return smooth_up(convolved(x, kernel))
+    return tf.nn.conv2d(smooth_up_with_margin(x), kernel, 1, "VALID")
+
+
+def smooth_down_convolved(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """[1, 3, 3, 1] / 8 both ways, then the correlation with a 3x3 or 1x1 kernel at every other pixel."""
+    if kernel.shape[0] == 1:
+        return convolved(smooth_down(x), kernel)
+    return tf.nn.conv2d(_boxes(_padded(x, 2), 3), kernel, 2, "VALID")
+
+
+def upfirdn(
+    x: tf.Tensor,
+    taps: tf.Tensor,
+    up: int = 1,
+    down: int = 1,
+    padding: Sequence[int] = (0, 0, 0, 0),
+    gain: float = 1.0,
+) -> tf.Tensor:
+    """Zeros between pixels, a margin, a FIR filter (convolution), every `down`-th pixel: any filter, for reference.
+
+    The official code's `upfirdn2d`.
+
+    Args:
+        x: (batch, height, width, channels).
+        taps: The filter (height, width).
+        up: Pixels out for each one in.
+        down: Pixels dropped down to one.
+        padding: Left, right, top, bottom, in pixels of the spread image; negative ones crop.
+        gain: Of the whole.
+    """
+    n, (height, width, channels) = batch_size_of(x), x.shape[1:]
+    x = tf.pad(x[:, :, None, :, None, :], [[0, 0], [0, 0], [0, up - 1], [0, 0], [0, up - 1], [0, 0]])
+    x = tf.reshape(x, [n, height * up, width * up, channels])
+    left, right, top, bottom = padding
+    x = tf.pad(x, [[0, 0], [max(top, 0), max(bottom, 0)], [max(left, 0), max(right, 0)], [0, 0]])
+    x = x[:, max(-top, 0) : x.shape[1] - max(-bottom, 0), max(-left, 0) : x.shape[2] - max(-right, 0)]
+    flipped = tf.cast(gain * taps[::-1, ::-1], x.dtype)[:, :, None, None]
+    return tf.nn.depthwise_conv2d(x, tf.tile(flipped, [1, 1, channels, 1]), [1, down, down, 1], "VALID")
+
+
+def _padded(x: tf.Tensor, margin: int) -> tf.Tensor:
+    return tf.pad(x, [[0, 0], [margin, margin], [margin, margin], [0, 0]])
+
+
+def _boxes(x: tf.Tensor, times: int) -> tf.Tensor:
+    """The mean of each 2x2 neighbourhood, so many times: one pixel fewer each time."""
+    for _ in range(times):
+        x = tf.nn.avg_pool2d(x, 2, 1, "VALID")
+    return x
+
+
+def _sum_of_shifts(kernel: tf.Tensor) -> tf.Tensor:
+    """A 3x3 kernel summed over four shifts, 4x4: what it does to squares of four equal pixels."""
+    wide = tf.pad(kernel, [[1, 1], [1, 1], [0, 0], [0, 0]])
+    return wide[1:, 1:] + wide[:-1, 1:] + wide[1:, :-1] + wide[:-1, :-1]
