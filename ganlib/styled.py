@@ -18,6 +18,7 @@ from ganlib.arguments import require_not_negative, require_positive_integers, re
 from ganlib.errors import InputError
 from ganlib.layers import OneHot
 from ganlib.layers.equalized import EqualizedDense
+from ganlib.layers.noise import NoiseInjection
 from ganlib.layers.pixel_norm import PixelNormalization
 from ganlib.replicas import batch_size_of, mean_over_replicas
 from ganlib.trick import Trick
@@ -202,6 +203,16 @@ class Styled:
             return self.ema_generator.styles(inputs, truncation=truncation, cutoff=self.truncation_cutoff)
 
         return self._chunks.run(("styles", truncation), ws, inputs, key=0)
+
+    def style_kernels(self, layers: Collection[int] | None = None) -> list[np.ndarray]:
+        """The averaged synthesis' kernels (w_dim, outputs) from w to the styles of these layers; None: all. For SeFa."""
+        kernels = self.ema_generator.synthesis.style_kernels()
+        return [kernel.numpy() for i, kernel in enumerate(kernels) if layers is None or i in layers]
+
+    def noise_maps(self) -> list[keras.Variable]:
+        """The noise of each layer of the averaged synthesis, where it is called by itself; for `latents.project`."""
+        layers = self.ema_generator.synthesis._flatten_layers()
+        return [layer.constant for layer in layers if isinstance(layer, NoiseInjection)]
 
     def images_of_styles(
         self, ws: np.ndarray, noise: Collection[int] | None = None, seed: int | None = 0
