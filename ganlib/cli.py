@@ -131,6 +131,11 @@ def _of_run(command: Callable) -> Callable:
     **_PAIRS,
     help="Constructor argument of the model, such as latent_dim=32; may be repeated.",
 )
+@click.option(
+    "--augment",
+    type=click.Choice(["ada", "diffaugment"]),
+    help="Show D real and generated images through random transforms: for small data.",
+)
 @click.option("--strategy", default="none", help="none, mirrored, mirrored:N, cpu:N, tpu or tpu:ADDRESS.")
 @click.option("--checkpoint-every", **_COUNT, help="Steps.  [default: a tenth of the run, at most 500]")
 @click.option("--sample-every", **_COUNT, help="Steps between pictures.  [default: a twentieth of the run]")

@@ -57,7 +57,7 @@ ROWS = (
     ("randomness",),
     ("replicas", "optimizers", "trick"),
     ("layers",),
-    ("losses", "penalties", "tricks"),
+    ("losses", "penalties", "tricks", "augment"),
     ("updates", "phases", "presets", "batches", "weights", "sampling", "checkpoints", "scaling"),
     ("data", "plots", "latents", "conditions"),
     ("metrics",),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ganlib.engine import Engine
 
 # What a run is: --resume with another value of one of these would be another run.
-IDENTITY = ("preset", "data", "data_options", "seed", "batch_size", "resolution", "arguments")
+IDENTITY = ("preset", "data", "data_options", "seed", "batch_size", "resolution", "arguments", "augment")
 # What a resumed run takes over unless it is given anew.
 SETTINGS = (
     "kimg",
@@ -153,14 +153,19 @@ def class_of(model: str) -> type["Engine"]:
 
 
 def rebuild(config: dict[str, Any], path: Path) -> "Engine":
-    """The model that a config.json describes.
+    """The model that a config.json describes, with its augmentation.
 
     Raises:
         InputError: It describes none.
     """
+    from ganlib import augment
+
     cls = class_of(config["model"])
     try:
-        return cls.from_config(config["arguments"])
+        gan = cls.from_config(config["arguments"])
+        if config["options"].get("augment"):
+            augment.add(gan, config["options"]["augment"])
+        return gan
     except (TypeError, InputError) as error:
         raise InputError(
             f"{path} does not describe a {cls.__name__} ({error}); restore it from a copy"

@@ -38,7 +38,8 @@ def train(model: str, options: dict[str, Any], given: set[str]) -> int:
     if config is None:
         refuse_used(out)
     else:
-        options = {**config["options"], **{name: options[name] for name in given}, "out": out}
+        started = {"augment": None} | config["options"]  # of older runs nothing says that they have none
+        options = {**started, **{name: options[name] for name in given}, "out": out}
     import_tensorflow()
     import tensorflow as tf
 
@@ -92,6 +93,8 @@ def train(model: str, options: dict[str, Any], given: set[str]) -> int:
 
 def _prepare(model: str, options: dict[str, Any], config: dict[str, Any] | None) -> tuple["Engine", Any]:
     """The model and its data, made for each other; notes in `options` what is chosen where nothing is given."""
+    from ganlib import augment
+
     _refuse_taken(options)
     if config is not None:
         gan = rebuild(config, Path(options["out"]) / "config.json")
@@ -118,6 +121,8 @@ def _prepare(model: str, options: dict[str, Any], config: dict[str, Any] | None)
             f"--data {options['data']} has {found}, {model} --preset {options['preset']} {expected}; use another "
             "--preset or --data"
         )
+    if options.get("augment"):
+        augment.add(gan, options["augment"])
     return gan, data
 
 
