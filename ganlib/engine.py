@@ -484,6 +484,7 @@ class Engine(Configured, Moving, keras.Model):
                     lazily(every, segment, batches)
             images = sum(global_batch_size(strategy, self.split_batch(batch)[0]) for batch in batches)
             self.finish_step(images)
+            logs |= {name: value for trick in self.tricks for name, value in trick.logs().items()}
             names = [log for row in updates.lazy_rows([moves]) for log in row.log_names]
             return logs | {name: tf.identity(last[name]) for name in names}
 

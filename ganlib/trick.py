@@ -94,6 +94,10 @@ class Trick:
         """Called once a step, outside of the replicas."""
         return  # AutoGraph does not transform a body without a statement
 
+    def logs(self) -> dict[str, tf.Tensor]:
+        """Scalars to log once a step, after `finish_step`. For ADA, whose strength changes."""
+        return {}
+
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}

@@ -360,7 +360,8 @@ def test_p_moves_in_fit_after_every_fourth_step_and_in_nothing_else():
     gan.discriminator.layers[-1].bias.assign([9.0])  # D calls everything real
     gan.compile()
     for steps, expected in ((3, 0.0), (1, 64), (4, 128), (2, 128)):
-        gan.fit(pictures(), steps_per_epoch=steps, verbose=0)
+        history = gan.fit(pictures(), steps_per_epoch=steps, verbose=0).history
+        assert history["ada_p"] == [gan.tricks[-1].probability]
         assert trick.probability == pytest.approx(expected / 1000, abs=1e-6)
     before = values(trick.variables)
     assert before[2] == [2 * 16]  # the two steps since

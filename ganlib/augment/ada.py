@@ -122,6 +122,10 @@ class ADA(Trick):
         for counted in (signs, images):
             counted.assign(tf.where(due, tf.zeros_like(counted), counted))
 
+    def logs(self):
+        """p."""
+        return {"ada_p": tf.identity(self._now.value)}
+
 
 def _within(value, low: float) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
