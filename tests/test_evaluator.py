@@ -17,7 +17,7 @@ from ganlib.files import read_history
 from ganlib.metrics import evaluate, evaluator
 from ganlib.randomness import host_generator
 
-FEATURE = ["fid", "kid", "precision", "recall", "density", "coverage", "prd"]
+FEATURE = ["fid", "kid", "precision", "recall", "density", "coverage"]
 
 
 class Noisy:
@@ -63,9 +63,6 @@ def test_values_are_those_of_the_pure_functions(scored, digits, judge):
         "kid": metrics.kernel_distance(real, fake),
         **metrics.manifold_scores(real, fake)._asdict(),
     }
-    shuffled = real[host_generator(0, "some features").permutation(len(real))]
-    curve = metrics.prd_curve(shuffled, fake)
-    expected |= {"prd_f8": metrics.f_beta(*curve, 8), "prd_f1_8": metrics.f_beta(*curve, 1 / 8)}
     rows = host_generator(0, "some images").permutation(1200)[:1000]
     expected["swd"] = metrics.sliced_wasserstein(examples[rows], images[:1000])["mean"]
     expected["ms_ssim"] = metrics.ms_ssim_of_pairs(images[:1000], pairs=1000)
@@ -76,6 +73,18 @@ def test_values_are_those_of_the_pure_functions(scored, digits, judge):
     assert found["fid"] > 0.01 and 0 < found["recall"] < 1
     assert found.conditions.real_samples == found.conditions.samples == 1200
     assert found.conditions.weights_hash == judge.weights_hash and found.conditions.extractor == judge.name
+
+
+def test_prd_is_that_of_the_pure_function(digits, judge):
+    """Of few samples: ten clusterings of the paper's take half a minute for 2,400."""
+    gan = Noisy()
+    found = evaluate(gan, digits, ["prd"], 100, extractor=judge, real_samples=100, cache=False)
+    images = np.clip(np.concatenate([images for _, images in gan.drawn[1:]]), -1, 1).astype(np.float32)
+    real = judge.features(evaluator.extractors.scaled(evaluator.real_examples(digits, 100)[0]))
+    shuffled = real[host_generator(0, "some features").permutation(len(real))]
+    curve = metrics.prd_curve(shuffled, judge.features(images))
+    expected = {"prd_f8": metrics.f_beta(*curve, 8), "prd_f1_8": metrics.f_beta(*curve, 1 / 8)}
+    assert dict(found) == pytest.approx(expected, rel=1e-4)
 
 
 def test_inception_score_is_that_of_the_classifier(tmp_path, digits):
@@ -135,7 +144,7 @@ def test_same_seed_same_result_whatever_the_batch_size_and_metrics(scored, digit
     assert other["fid"] < found["fid"] or other["fid"] > found["fid"]  # another draw measures the same
     first, second = Noisy(), Noisy()
     for gan, size in ((first, 1200), (second, 700)):
-        evaluate(gan, digits, ["swd"], size, cache=False, seed=3)
+        evaluate(gan, digits, ["ms_ssim"], size, cache=False, seed=3)
     seeds = [seed for seed, _ in first.drawn]
     assert len(set(seeds[1:])) == 3 and [seed for seed, _ in second.drawn] == seeds[:3]
 

@@ -91,7 +91,7 @@ def test_sums_over_pixels():
     np.testing.assert_allclose(GlobalSumPooling2D()(x), x.sum(axis=(1, 2)), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("preset", ["smoke", "cifar10_32_cnn"])
+@pytest.mark.parametrize("preset", ["smoke", pytest.param("cifar10_32_cnn", marks=pytest.mark.long)])
 def test_sigma_stays_at_one_while_training(preset):
     small = {
         "resolution": 8,
