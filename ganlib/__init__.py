@@ -12,6 +12,7 @@ _MODULES = (
     "augment",
     "callbacks",
     "checkpoints",
+    "convert",
     "data",
     "errors",
     "latents",

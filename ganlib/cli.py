@@ -102,10 +102,11 @@ def _of_run(command: Callable) -> Callable:
 @click.option("--preset", default="laptop", help="Size of the networks: see `ganlib list`.")
 @click.option(
     "--data",
-    help="fashion_mnist, mnist, cifar10, digits, polygons, shapes, matching_shapes, "
+    help="fashion_mnist, mnist, cifar10, digits, polygons, shapes, matching_shapes, faces, textures, "
     "gaussians_ring, gaussians_grid, swiss_roll, folder:PATH or tfds:NAME; for translators edges_to_fashion, "
-    "segmentation_to_shapes, warm_to_cool, folder:PATH or, unpaired, tfds:cycle_gan/NAME.  "
-    "[default: fashion_mnist, edges_to_fashion]",
+    "segmentation_to_shapes, warm_to_cool, outline_to_face, beard_to_none, day_to_night, folder:PATH or, unpaired, "
+    "faces_and_textures or tfds:cycle_gan/NAME.  [default: fashion_mnist; for translators edges_to_fashion, for adain "
+    "faces_and_textures]",
 )
 @click.option(
     "--data-option",
@@ -200,6 +201,17 @@ def sample(
     **_PATH | {"metavar": "FOLDER"},
     help="Images to translate.  [default: the test split of the run's data]",
 )
+@click.option(
+    "--style",
+    **_PATH,
+    help="Of adain: an image, or a folder of them, used in turn.  [default: the styles of the run's data]",
+)
+@click.option(
+    "--strength",
+    type=click.FloatRange(0, 1),
+    metavar="X",
+    help="Of the style: 0 none of it, 1 all.  [default: 1]",
+)
 @click.option("--n", **_COUNT, default=8, help="How many, at most.")
 @click.option(
     "--out",
@@ -210,17 +222,24 @@ def sample(
 )
 @_of_run
 def translate(
-    run: Path, source: Path | None, n: int, out: Path, model: str | None, preset: str | None
+    run: Path,
+    source: Path | None,
+    style: Path | None,
+    strength: float | None,
+    n: int,
+    out: Path,
+    model: str | None,
+    preset: str | None,
 ) -> None:
-    """Translate images with pix2pix or CycleGAN, from a run folder or a .weights.h5 file.
+    """Translate images with pix2pix, CycleGAN or AdaIN, from a run folder or a .weights.h5 file.
 
     Beside each image and its translation stands what the data has: the target of a pair; of CycleGAN's domains the
-    way back, and the same from the other side.
+    way back, and the same from the other side; of AdaIN the style.
     """
     _require_suffix(out)
     from ganlib import runs
 
-    shown = runs.translate(run, source, n, model, preset)
+    shown = runs.translate(run, source, n, model, preset, style, strength)
     _save(out, shown, {"sources": shown[0], "translations": shown[1]})
     click.echo(f"{len(shown[0])} translations: {out}")
 

@@ -1,37 +1,44 @@
-"""Weights of official code, by their official names: PGGAN's and StyleGAN's TensorFlow variables, StyleGAN2's (and ADA's)
-PyTorch state dictionaries.
+"""Weights of official code, by their official names.
+
+PGGAN's and StyleGAN's are TensorFlow variables, StyleGAN2's (and ADA's) PyTorch state dictionaries.
 
     ganlib.convert.load(gan.generator, "network-G.npz")            # or .safetensors, or a dictionary of arrays
     ganlib.convert.load(gan.discriminator, arrays, prefix="D/")
 
-The official files are pickles, which run code when they are opened: ganlib refuses them. Convert them once where you trust
-them, in an environment that has the official code, and keep the arrays.
+The official files are pickles, which run code when they are opened: ganlib refuses them. Convert them once where you
+trust them, in an environment that has the official code, and keep the arrays.
 
-Layouts: TensorFlow's convolutions are (height, width, in, out), PyTorch's (out, in, height, width); both codes keep images
-as (channels, height, width), which is the order of a flattened 4x4 image; kernels of layers that double the size are
-turned around in some of them. What each network's variables are called and how they are laid out is a table below.
+Layouts: TensorFlow's convolutions are (height, width, in, out), PyTorch's (out, in, height, width); both codes keep
+images as (channels, height, width), which is the order of a flattened 4x4 image; kernels of layers that double the size
+are turned around in some of them. What each network's variables are called and how they are laid out is a table below.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from ganlib.errors import CheckpointError, InputError
+from ganlib.layers.equalized import Bias, EqualizedConv2D, EqualizedDense
 from ganlib.layers.growing import SMALLEST
-from ganlib.models import pggan, stylegan, stylegan2
+from ganlib.models import pggan, stylegan2
 from ganlib.styled import StyledGenerator
 
 Arrays = Mapping[str, np.ndarray]
 
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".bin")
 HOW_TO = (
-    "a pickle runs code when it is opened, and is refused: where you trust it, open it with the official code, save its "
-    "arrays with numpy.savez(file, **arrays) or safetensors, and give that file"
+    "a pickle runs code when it is opened, and is refused: where you trust it, open it with the official code, save "
+    "its arrays with numpy.savez(file, **arrays) or safetensors, and give that file"
 )
 
+
+# what PGGAN's blocks have in the official code, where the first rows of its table are not
+_OFFICIAL = (Bias, EqualizedConv2D, EqualizedDense)
+# how the names of weights and biases end; other official arrays (filters, noise that is drawn) may be left over
+_OF_LAYERS = ("/weight", "/bias", "/const", ".weight", ".bias", ".const")
 
 Transform = Callable[[np.ndarray], np.ndarray]
 
@@ -42,10 +49,12 @@ class Slot(NamedTuple):
     Attributes:
         variable: Ours.
         names: Official name -> what makes our layout of the official one; any of them will do.
+        otherwise: Its value where there is none of these names; None: there must be one.
     """
 
     variable: keras.Variable
     names: Mapping[str, Transform]
+    otherwise: float | None = None
 
 
 def load(network: keras.Model, source: str | Path | Arrays, prefix: str = "") -> None:
@@ -61,27 +70,46 @@ def load(network: keras.Model, source: str | Path | Arrays, prefix: str = "") ->
         InputError: There is no table for this kind of network.
     """
     arrays = read(source) if isinstance(source, str | Path) else source
-    found = []
-    for variable, names in slots(network):
-        name = next((name for name in names if prefix + name in arrays), None)
-        if name is None:
-            expected = " or ".join(prefix + name for name in names)
+    found, used = [], set()
+    for slot in slots(network):
+        name = next((name for name in slot.names if prefix + name in arrays), None)
+        if name is not None:
+            found.append((slot.variable, _fitted(slot, name, prefix, arrays[prefix + name])))
+            used.add(prefix + name)
+        elif slot.otherwise is not None:
+            found.append((slot.variable, np.full(slot.variable.shape, slot.otherwise)))
+        else:
+            expected = " or ".join(prefix + name for name in slot.names)
             raise CheckpointError(
                 f"there is no {expected}: give the arrays of a {network.name} of this kind and size"
             )
-        array = np.asarray(arrays[prefix + name])
-        try:
-            value = names[name](array)
-        except ValueError:  # it cannot be cut up as one of its kind is
-            value = None
-        if value is None or value.shape != tuple(variable.shape):
-            raise CheckpointError(
-                f"{prefix}{name} has the shape {array.shape}, which does not fit {variable.path} of "
-                f"{tuple(variable.shape)}: build the model with the sizes of the official one"
-            )
-        found.append((variable, value))
+    more = [
+        name for name in arrays if name.startswith(prefix) and name not in used and name.endswith(_OF_LAYERS)
+    ]
+    if more:
+        raise CheckpointError(
+            f"{more[0]} is of no layer of this {network.name} (there are {len(more)} such arrays): build the model as "
+            "large as the official one, or give the prefix of its names"
+        )
     for variable, value in found:
         variable.assign(value)
+
+
+def _fitted(slot: Slot, name: str, prefix: str, array: Any) -> np.ndarray:
+    """An official array in our layout."""
+    array = np.asarray(array)
+    try:
+        value = slot.names[name](array).astype(slot.variable.dtype)
+        if slot.variable.shape == () and value.shape == (1,):  # as files without scalars hold them
+            value = value[0]
+    except (ValueError, TypeError, IndexError):
+        value = None  # it cannot be cut up as one of its kind is, or holds no numbers
+    if value is None or value.shape != tuple(slot.variable.shape):
+        raise CheckpointError(
+            f"{prefix}{name} has the shape {array.shape} and the type {array.dtype}, which do not fit "
+            f"{slot.variable.path} of {tuple(slot.variable.shape)}: build the model with the sizes of the official one"
+        )
+    return value
 
 
 def read(path: str | Path) -> dict[str, np.ndarray]:
@@ -105,7 +133,8 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     except CheckpointError:
         raise
     except Exception as error:  # NumPy, zipfile and safetensors each raise their own
-        reason = HOW_TO if "pickle" in str(error).lower() else f"{error}: save or copy it again"
+        said = " ".join(str(error).split())
+        reason = HOW_TO if "pickle" in said.lower() else f"{said}: save or copy it again"
         raise CheckpointError(f"{path} is not a readable file of arrays ({reason})"[:500]) from error
 
 
@@ -133,10 +162,11 @@ def slots(network: keras.Model) -> list[Slot]:
         pggan.Discriminator: _pggan_discriminator,
         stylegan2.Discriminator: _stylegan2_discriminator,
     }
-    if type(network) not in tables:
+    layers = [layer for block in getattr(network, "blocks", ()) for layer in block.layers if layer.weights]
+    if type(network) not in tables or not all(isinstance(layer, _OFFICIAL) for layer in layers):
         raise InputError(
-            f"{network.name} ({type(network).__name__}) has no official layout here: give a network of PGGAN, StyleGAN "
-            "or StyleGAN2"
+            f"{network.name} ({type(network).__name__}) has no official layout here: give a network of PGGAN (without "
+            "batch norm, layer norm and minibatch discrimination), StyleGAN or StyleGAN2"
         )
     return list(tables[type(network)](network))
 
@@ -171,7 +201,7 @@ def _pggan_generator(network: pggan.Generator) -> Iterator[Slot]:
         yield from _tf(f"{_size(level)}/Conv1", conv)
     for level, conv in enumerate(network.to_rgb):
         yield from _tf(f"ToRGB_lod{network.levels - 1 - level}", conv)
-    yield Slot(network.lod, {"lod": np.asarray})
+    yield Slot(network.lod, {"lod": np.asarray}, otherwise=0.0)
 
 
 def _pggan_discriminator(network: pggan.Discriminator) -> Iterator[Slot]:
@@ -190,14 +220,25 @@ def _pggan_discriminator(network: pggan.Discriminator) -> Iterator[Slot]:
         down, plain = f"{_size(level)}/Conv1_down", f"{_size(level)}/Conv1"
         yield Slot(layers[1].kernel, {f"{down}/weight": np.asarray, f"{plain}/weight": np.asarray})
         yield Slot(layers[1].bias, {f"{down}/bias": np.asarray, f"{plain}/bias": np.asarray})
-    yield Slot(network.lod, {"lod": np.asarray})
+    yield Slot(network.lod, {"lod": np.asarray}, otherwise=0.0)
 
 
 def _stylegan_generator(network: StyledGenerator) -> Iterator[Slot]:
-    synthesis = network.synthesis
-    for i, layer in enumerate(layer for layer in network.mapping.layers if layer.weights):
-        yield from _tf(f"Dense{i}", layer)
-    yield Slot(network.w_average, {"dlatent_avg": np.asarray})
+    dense = [layer for layer in network.mapping.layers if layer.weights]
+    yield from _inside(
+        "G_mapping", (slot for i, layer in enumerate(dense) for slot in _tf(f"Dense{i}", layer))
+    )
+    yield Slot(network.w_average, {"dlatent_avg": np.asarray}, otherwise=None if dense else 0.0)
+    yield from _inside("G_synthesis", _stylegan_synthesis(network.synthesis))
+
+
+def _inside(part: str, slots: Iterable[Slot]) -> Iterator[Slot]:
+    """Slots whose official names may have that of a part of the network in front."""
+    for slot in slots:
+        yield slot._replace(names={**slot.names, **{f"{part}/{name}": to for name, to in slot.names.items()}})
+
+
+def _stylegan_synthesis(synthesis: Any) -> Iterator[Slot]:
     for level, convolutions in enumerate(synthesis.convolutions):
         first, *_, second = [None, *convolutions] if level == 0 else convolutions
         size = _size(level)
@@ -221,7 +262,7 @@ def _stylegan_generator(network: StyledGenerator) -> Iterator[Slot]:
                 yield Slot(epilogue.noise.constant, {f"noise{2 * level + i}": lambda a: channels_last(a)[0]})
     for level, conv in enumerate(synthesis.to_rgb):
         yield from _tf(f"ToRGB_lod{synthesis.levels - 1 - level}", conv)
-    yield Slot(synthesis.lod, {"lod": np.asarray})
+    yield Slot(synthesis.lod, {"lod": np.asarray}, otherwise=0.0)
 
 
 # ----------------------------------------------------------------------------------------------- PyTorch: StyleGAN2

@@ -3,11 +3,13 @@
 Karras et al. 2018, arXiv:1710.10196, section 2. Mixed in front of `GAN`, for models whose networks are `Growing`.
 """
 
+import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from ganlib.arguments import require_positive_integers
+from ganlib.arguments import require_positive, require_positive_integers
 from ganlib.errors import InputError
 from ganlib.layers.growing import SMALLEST, Stage, levels_of
 from ganlib.layers.resampling import box_down, nearest_up
@@ -51,15 +53,19 @@ class Growth:
             learning_rates: Pairs (resolution, rate) of resolutions that have another than the recipe's.
 
         Raises:
-            InputError: A number is not positive, or growth cannot reach or begin at a resolution.
+            InputError: A number is not positive, growth cannot reach or begin at a resolution, or pairs are none.
         """
+        require_positive_integers(resolution=resolution, start_resolution=start_resolution)
         require_positive_integers(fade_images=fade_images, stable_images=stable_images)
-        if start_resolution > resolution:
+        top, start = levels_of(resolution) - 1, levels_of(start_resolution, "start_resolution") - 1
+        if start > top:
             raise InputError(
                 f"start_resolution={start_resolution} is above resolution={resolution}: begin at or below it"
             )
-        start, top = levels_of(start_resolution) - 1, levels_of(resolution) - 1
-        plan = _Plan(start, top, fade_images, stable_images, dict(batch_sizes), dict(learning_rates))
+        sizes = _by_resolution("an integer of at least 1", require_positive_integers, batch_sizes=batch_sizes)
+        above_zero = functools.partial(require_positive, example="1e-3")
+        rates = _by_resolution("a number above 0", above_zero, learning_rates=learning_rates)
+        plan = _Plan(start, top, fade_images, stable_images, sizes, rates)
         object.__setattr__(self, "_plan", plan)  # past Keras, which would track the dictionaries
         object.__setattr__(self, "_loaded_stage", Stage(top))
 
@@ -83,15 +89,22 @@ class Growth:
         """Networks are told the stage."""
         return {"stage": self.level}
 
+    def compile(self, *args, **kwargs):
+        """As ever; notes the learning rates, which resolutions have that have none of their own."""
+        super().compile(*args, **kwargs)
+        rates = {player: optimizer.learning_rate.numpy() for player, optimizer in self.optimizers().items()}
+        object.__setattr__(self, "_rates", rates)
+
     def begin_phase(self):
         """Set the networks' level of detail, and the learning rates of this resolution."""
+        object.__setattr__(self, "_loaded_stage", self.level)
         lod = self._lod(self.level, self.image_counter)
         for network in self._growing():
             network.lod.assign(lod)
-        rate = self._plan.learning_rates.get(SMALLEST * 2**self.level.level)
-        for player, optimizer in self.optimizers().items() if self._plan.learning_rates else ():
-            recipe = self._recipe[self.player(player).role]["config"]["learning_rate"]
-            optimizer.learning_rate.assign(recipe if rate is None else rate)
+        if self._plan.learning_rates:
+            rate = self._plan.learning_rates.get(SMALLEST * 2**self.level.level)
+            for player, optimizer in self.optimizers().items():
+                optimizer.learning_rate.assign(self._rates[player] if rate is None else rate)
 
     def finish_step(self, images):
         """As ever; then what the next step shows."""
@@ -169,3 +182,20 @@ class Growth:
         stage = Stage(self._plan.top - whole, fading=lod > whole)
         object.__setattr__(self, "_loaded_stage", stage)
         self.forget_traces()
+
+
+def _by_resolution(expected: str, require: Callable, **given: Any) -> dict[int, Any]:
+    """Pairs (resolution, number) as a table; the argument is called by its name.
+
+    Raises:
+        InputError: They are no pairs, or a number is not what is required.
+    """
+    ((name, pairs),) = given.items()
+    try:
+        table = dict(pairs)
+        require(**{f"of{resolution}": number for resolution, number in table.items()})
+    except (TypeError, ValueError, InputError):
+        raise InputError(
+            f"{name}={pairs!r}: give pairs of a resolution and {expected}, like (64, 32)"
+        ) from None
+    return table

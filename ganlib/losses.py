@@ -110,8 +110,8 @@ class LeastSquares(Loss):
 class Wasserstein(Loss):
     """Arjovsky et al. 2017, eq. 2 (arXiv:1701.07875): L_D = -E D(x) + E D(G(z)), L_G = -E D(G(z)).
 
-    -L_D estimates the Wasserstein distance when D is 1-Lipschitz, which clipping or a penalty has to see to. Nothing holds
-    the logits near 0, so Karras et al. 2018 (arXiv:1710.10196, appendix A.1) add drift * E D(x)^2 to L_D.
+    -L_D estimates the Wasserstein distance when D is 1-Lipschitz, which clipping or a penalty has to see to. Nothing
+    holds the logits near 0, so Karras et al. 2018 (arXiv:1710.10196, appendix A.1) add drift * E D(x)^2 to L_D.
 
     Args:
         drift: Weight of that term; PGGAN's is 0.001.

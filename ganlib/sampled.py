@@ -59,7 +59,9 @@ class Sampled:
 
     def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
         """Latents (batch, latent_dim), or [latents, labels], -> images of the sampler."""
-        return self.ema_generator(inputs, training=True) if training else self.sampler()(inputs)
+        if not training:
+            return self.sampler()(inputs)
+        return self.ema_generator(inputs, training=True, **self.call_options())
 
     def sample(
         self,

@@ -4,6 +4,7 @@ Karras et al. 2019, arXiv:1812.04948, figure 1b. Mixed in front of `GAN`: style 
 truncation in w (appendix B) when samples are made.
 """
 
+import functools
 import math
 from collections.abc import Callable, Collection
 from typing import Any
@@ -15,6 +16,7 @@ from keras import layers
 
 from ganlib import sampling
 from ganlib.arguments import require_not_negative, require_positive_integers, require_share
+from ganlib.conditions import mixing_classes
 from ganlib.errors import InputError
 from ganlib.layers import OneHot
 from ganlib.layers.equalized import EqualizedDense
@@ -23,7 +25,7 @@ from ganlib.layers.pixel_norm import PixelNormalization
 from ganlib.replicas import batch_size_of, mean_over_replicas
 from ganlib.trick import Trick
 
-_AVERAGE_DECAY = 0.995  # of the mean of w: the official codes' w_avg_beta
+_AVERAGE_SHARE = 0.005  # of a step in the mean of w: 1 less the official codes' w_avg_beta
 
 
 def mapping_network(
@@ -104,7 +106,7 @@ class StyledGenerator(keras.Model):
         w = self.mapping(inputs, training=training)
         if training:
             mean = mean_over_replicas(tf.reduce_mean(tf.stop_gradient(w), axis=0))
-            self.w_average.assign(mean + _AVERAGE_DECAY * (self.w_average - mean))
+            self.w_average.assign(self.w_average.value + _AVERAGE_SHARE * (mean - self.w_average.value))
         ws = tf.tile(w[:, None], [1, self.num_styles, 1])
         if mixed is not None:
             other = self.mapping(mixed, training=training)[:, None]
@@ -189,23 +191,46 @@ class Styled:
 
     def sampler(self, truncation=None, seed=None):
         """The average of mapping and synthesis, with w pulled to its mean by psi = `truncation`."""
+        network, cutoff = self.ema_generator, self.truncation_cutoff
 
         def images(inputs):
-            network, cutoff = self.ema_generator, self.truncation_cutoff
             return network(inputs, truncation=truncation, cutoff=cutoff, **self.call_options())
 
+        images.trace_key = cutoff
         return images
 
+    def images_of(self, inputs, truncation=None, seed=0):
+        """As ever; between classes by way of w."""
+        if self.classes is None or np.ndim(inputs[1]) < 2:
+            return super().images_of(inputs, truncation, seed)
+        return self.images_of_styles(self.styles_of(inputs, truncation), seed=seed)
+
     def styles_of(self, inputs: Any, truncation: float | None = None) -> np.ndarray:
-        """The averaged mapping's styles of latents (n, latent_dim), or [latents, labels]: ws (n, layers, w_dim)."""
+        """The averaged mapping's styles ws (n, layers, w_dim), pulled to their mean in the first `truncation_cutoff`.
+
+        Args:
+            inputs: Latents (n, latent_dim), or [latents, classes]: labels (n,) or weights of classes (n, num_classes).
+            truncation: psi; None: w as it is.
+        """
+        generator, cutoff = self.ema_generator, self.truncation_cutoff
+        between = self.classes is not None and np.ndim(inputs[1]) == 2
+        if between:
+            inputs = [inputs[0], self.classes.require_weights(inputs[1], len(inputs[0]))]
+        mapping = self._mixing if between else generator.mapping
 
         def ws(inputs):
-            return self.ema_generator.styles(inputs, truncation=truncation, cutoff=self.truncation_cutoff)
+            same = tf.tile(mapping(inputs)[:, None], [1, generator.num_styles, 1])
+            return same if truncation is None else generator.truncated(same, truncation, cutoff)
 
-        return self._chunks.run(("styles", truncation), ws, inputs, key=0)
+        return self._chunks.run(("styles", truncation, cutoff, between), ws, inputs, key=0)
+
+    @functools.cached_property
+    def _mixing(self) -> keras.Model:
+        """The averaged mapping for weights of classes; it shares all variables."""
+        return mixing_classes(self.ema_generator.mapping, self.classes.num_classes)
 
     def style_kernels(self, layers: Collection[int] | None = None) -> list[np.ndarray]:
-        """The averaged synthesis' kernels (w_dim, outputs) from w to the styles of these layers; None: all. For SeFa."""
+        """The averaged synthesis' kernels (w_dim, outputs) from w to styles, of these layers (None: all). For SeFa."""
         kernels = self.ema_generator.synthesis.style_kernels()
         return [kernel.numpy() for i, kernel in enumerate(kernels) if layers is None or i in layers]
 
@@ -254,7 +279,9 @@ class PathLength(Trick):
 
     def build(self, gan):
         """The mean length."""
-        self._mean = keras.Variable(0.0, trainable=False, name="mean_path_length")
+        self._mean = keras.Variable(
+            0.0, dtype=keras.config.floatx(), trainable=False, name="mean_path_length"
+        )
 
     @property
     def variables(self):
@@ -265,8 +292,10 @@ class PathLength(Trick):
         """The weighted term, of G's loss only."""
         if player.role != self.role:
             return None
-        n = batch_size_of(real) // 2
-        latents = gan.conditioned(gan.draw_latents(n), None if labels is None else labels[:n])
+        n = batch_size_of(real)
+        n = max(n // 2, 1) if isinstance(n, int) else tf.maximum(n // 2, 1)
+        # every other label: so that replicas together have those that one alone has
+        latents = gan.conditioned(gan.draw_latents(n), None if labels is None else labels[::2][:n])
         lengths = path_lengths(gan, gan.generator.styles(latents, training=True, **gan.mixing(latents)))
         mean = self._mean.value + 0.01 * (mean_over_replicas(tf.reduce_mean(lengths)) - self._mean.value)
         self._mean.assign(tf.stop_gradient(mean))
@@ -283,6 +312,6 @@ def path_lengths(gan: Styled, ws: tf.Tensor) -> tf.Tensor:
         images = gan.generator.synthesis(ws, training=True, **gan.call_options())
         n, (height, width, channels) = batch_size_of(images), images.shape[1:]
         noise = gan.streams.normal("path", [n, height, width, channels]) / math.sqrt(height * width)
-        along = tf.reduce_sum(images * noise)
+        along = tf.reduce_sum(images * tf.cast(noise, images.dtype))
     slopes = tape.gradient(along, ws)
     return tf.sqrt(tf.reduce_mean(tf.reduce_sum(tf.square(slopes), axis=2), axis=1))

@@ -30,9 +30,11 @@ class Translator(Engine):
 
     Attributes:
         paired: Whether row i of a batch's sources belongs to row i of its targets.
+        styled: Whether targets are styles: `translate` and `pictures_of` then take them and a strength.
     """
 
     paired: ClassVar[bool] = True
+    styled: ClassVar[bool] = False
     picture_rows = 8
     default_data = "edges_to_fashion"
     default_split: str | None = "test"

@@ -18,9 +18,9 @@ from ganlib.models import registry
 
 NAMES = list(registry())
 STEPS = 3
-# clipping behind the update, an unrolled one, a penalty through batch norm, attention with spectral and conditional
-# norms, dropout as noise, four networks in one move
-UNDER_XLA = ("wgan", "unrolled-gan", "dragan", "sagan", "pix2pix", "cyclegan")
+# clipping behind the update, an unrolled one, a penalty through batch norm, dropout as noise; layers have tests of
+# their own there
+UNDER_XLA = ("wgan", "unrolled-gan", "dragan", "pix2pix")
 
 
 def smoke(name, **arguments):
@@ -77,9 +77,15 @@ def test_counters_and_optimisers_count_the_table(name):
     assert gan.step == STEPS
     assert gan.images_seen == STEPS * batches * gan.batch_size == gan.images_for(STEPS)
     assert gan.steps_for(gan.images_seen) == STEPS
-    critic = gan.n_critic if gan.sampled else 1
+    critic, schedule = gan.n_critic if gan.sampled else 1, gan.schedule()
+    begin = [0, *schedule.ends][schedule.at(STEPS - 1)]  # of the phase, with which optimisers start again
+    lazy = [row for move in gan._moves() for row in move.rows if row.every > 1]
     for player, optimizer in gan.optimizers().items():
-        assert int(optimizer.iterations) == STEPS * (critic if "discriminator" in player else 1)
+        seldom = sum(
+            len(range(-begin % row.every, STEPS - begin, row.every)) for row in lazy if player in row.players
+        )
+        often = (STEPS - begin) * (critic if "discriminator" in player else 1)
+        assert int(optimizer.iterations) == often + seldom
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -95,7 +101,8 @@ def test_the_same_seed_is_the_same_run_eagerly_too_and_another_is_another(name):
     for a, b in zip(weights_of(compiled), weights_of(eager), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
     other = weights_of(registry()[name].from_preset("smoke", seed=4))
-    assert not np.allclose(start[0], other[0], rtol=0.1)
+    first = next(i for i, value in enumerate(start) if value.size > 1 and np.std(value) > 0)
+    assert not np.allclose(start[first], other[first], rtol=0.1)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +125,7 @@ def test_each_row_touches_its_own_players_only(name):
     for move in gan._moves():
         for row in move.rows:
             before = {player: values(network.variables) for player, network in gan.players().items()}
-            buffers = [variable for trick in gan.tricks for variable in trick.variables]
+            buffers = [v for trick in gan.tricks if trick.role == "discriminator" for v in trick.variables]
             shown = values(buffers)
             with gan.streams.at(0, 0):
                 gan.move(row, batch)
@@ -165,9 +172,10 @@ def test_every_variable_comes_back(name, tmp_path):
         variable.assign(tf.cast(tf.fill(variable.shape, i + 1), variable.dtype))
     checkpoints.save(gan, tmp_path)
     assert checkpoints.restore(twin, tmp_path) == gan.step
-    assert len(gan.state()) == sum(len(n.variables) for n in gan.networks().values()) + 2 + sum(
-        len(o.variables) for o in gan.optimizers().values()
-    ) + sum(len(trick.variables) for trick in gan.tricks)
+    lazy = [log for move in gan._moves() for row in move.rows if row.every > 1 for log in row.log_names]
+    counted = [*gan.networks().values(), *gan.optimizers().values(), *gan.tricks]
+    more = 2 + len(lazy) + (len(gan.phases()) > 1)  # step, images, last logs, phase
+    assert len(gan.state()) == sum(len(one.variables) for one in counted) + more
     for a, b in zip(gan.state(), twin.state(), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -176,7 +184,7 @@ def test_every_variable_comes_back(name, tmp_path):
 def test_a_resumed_run_is_the_run_that_was_not_stopped(name, tmp_path):
     """With the paper's optimisers, eagerly, on data of ganlib's own; killed for good in test_checkpoints.py."""
     states, logs = [], []
-    for parts in ([4], [2, 2]):
+    for parts in ([2], [1, 1]):
         history = []
         for steps in parts:
             gan = registry()[name].from_preset("smoke", seed=1)
@@ -200,7 +208,9 @@ BUILT_ELSEWHERE |= {"facades_256", "unet_128", "horse2zebra_256", "resnet6_128"}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_presets_say_what_they_are_and_build(name):
+def test_presets_say_what_they_are_and_build(name, monkeypatch):
+    # normal numbers for tens of millions of weights take longer than all the rest
+    monkeypatch.setattr(keras.initializers, "RandomNormal", lambda *_, **__: "zeros")
     cls, listed = registry()[name], {}
     assert {"smoke", "laptop", "colab"} <= set(cls.presets)
     assert cls.title and cls.authors and cls.year >= 2014 and cls.arxiv.count(".") == 1

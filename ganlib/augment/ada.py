@@ -123,7 +123,7 @@ class ADA(Trick):
             counted.assign(tf.where(due, tf.zeros_like(counted), counted))
 
     def logs(self):
-        """p."""
+        """The probability p."""
         return {"ada_p": tf.identity(self._now.value)}
 
 

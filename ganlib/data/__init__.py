@@ -5,6 +5,8 @@
 | gaussians_ring, gaussians_grid, swiss_roll | 2-D points, drawn for ever (toys.py) |
 | polygons, shapes | rendered images, drawn for ever, any resolution (polygons.py, shapes.py) |
 | matching_shapes | two objects of the same hue, left and right (matching_shapes.py) |
+| faces | cartoon faces in colour, every factor known, drawn for ever (faces.py) |
+| textures | patterns in colour, 8 kinds, drawn for ever (textures.py) |
 | fashion_mnist | ships with ganlib: 10,000 and 2,000 images; all with full=True (fashion_mnist.py) |
 | digits | scikit-learn's 8x8 digits (digits.py) |
 | mnist, cifar10 | through keras.datasets (keras_datasets.py) |
@@ -16,6 +18,7 @@
 
 import importlib.util
 import inspect
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,12 +27,14 @@ import numpy as np
 
 from ganlib.data import (
     digits,
+    faces,
     fashion_mnist,
     folder,
     keras_datasets,
     matching_shapes,
     polygons,
     shapes,
+    textures,
     tfds,
     toys,
 )
@@ -59,6 +64,8 @@ _SOURCES: dict[str, tuple[Callable[..., Any], str]] = {
         matching_shapes.source,
         "two coloured objects of the same hue, left and right, 3 kinds",
     ),
+    "faces": (faces.source, "cartoon faces in colour, every factor known, at any resolution from 16 to 256"),
+    "textures": (textures.source, "patterns in colour of 8 kinds, at any resolution: styles"),
     "fashion_mnist": (fashion_mnist.source, "28x28 grey clothes, 10 classes; 10,000 ship with ganlib"),
     "digits": (digits.source, "8x8 grey digits of scikit-learn, 10 classes, 1,797 images"),
     "mnist": (keras_datasets.mnist, "28x28 grey digits, 10 classes, through keras.datasets"),
@@ -73,7 +80,7 @@ def load(
     split: str = "train",
     resolution: int | None = None,
     *,
-    labels: bool = False,
+    labels: bool | str | Sequence[str] = False,
     seed: int = 0,
     shuffle: bool | None = None,
     repeat: bool | None = None,
@@ -91,7 +98,7 @@ def load(
         name: one of `names()`.
         split: "train" or "test"; what TensorFlow Datasets calls its splits.
         resolution: height and width, 4 to 1024; by default the source's own.
-        labels: give (image, label) pairs, labels int32.
+        labels: give (image, label) pairs, labels int32. Of faces also the factor that is the label, or several.
         seed: of the order, and of the content of what is generated.
         shuffle: a new permutation in every epoch; by default for the train split only. What is generated
             without end has no order to shuffle.
@@ -99,8 +106,9 @@ def load(
             does.
         full: all images of fashion_mnist instead of the embedded ones.
         channels: 1 grey or 3 RGB; by default the source's own.
-        **options: of the source; an error lists them. Toys: modes, radius, spacing, sigma, size; polygons and
-            shapes: size (None: infinite); matching_shapes: size, spread; fashion_mnist: data_dir.
+        **options: of the source; an error lists them. Toys: modes, radius, spacing, sigma, size; polygons, shapes and
+            textures: size (None: infinite); matching_shapes: size, spread; faces: size, factors, classes, imbalance;
+            fashion_mnist: data_dir.
 
     Returns:
         A tf.data.Dataset of float32 (resolution, resolution, channels) in [-1, 1], or points (2,); see
@@ -110,6 +118,8 @@ def load(
         InputError: an argument is not what it should be.
         DataError: the data is not here, broken, or has no labels.
     """
+    if name == "faces" and isinstance(labels, str | tuple | list):
+        options, labels = {**options, "classes": labels}, True
     arguments = [*inspect.signature(load).parameters]
     build = builder("data is", name, options, _SOURCES, _PREFIXES, [*names()], arguments)
     for flag, value in (("labels", labels), ("shuffle", shuffle), ("repeat", repeat), ("full", full)):
@@ -194,6 +204,26 @@ def from_arrays(
     return ImageDataset(source, labels=labels is not None, shuffle=shuffle, repeat=repeat)
 
 
+def read_images(
+    path: str | os.PathLike, resolution: int, channels: int = 3, smallest: int = SMALLEST
+) -> np.ndarray:
+    """An image file, or all of a folder (folder.py), as float32 (n, resolution, resolution, channels) in [-1, 1].
+
+    Args:
+        path: the file or the folder.
+        resolution: height and width, 4 to 1024.
+        channels: 1 grey or 3 RGB.
+        smallest: the side that an image has to have before it is resampled.
+
+    Raises:
+        InputError: an argument is not what it should be.
+        DataError: nothing is there, or images cannot be read or are too small.
+    """
+    request = checked_request(str(path), "train", resolution, channels, 0, False, "fashion_mnist")
+    images = folder.pictures(path, request, integer("smallest", smallest, 1))
+    return images.astype(np.float32) * np.float32(2 / 255) - np.float32(1)
+
+
 def names() -> dict[str, str]:
     """What `load` knows: name -> one line of description."""
     return {name: text for name, (_, text) in _SOURCES.items()} | {
@@ -221,7 +251,7 @@ class Availability:
 
 def available() -> list[Availability]:
     """What is on this machine, and what to do about the rest; looks at files only, never at the network."""
-    rendered = [Availability(name, True, "rendered") for name in list(_SOURCES)[:6]]
+    rendered = [Availability(name, True, "rendered") for name in list(_SOURCES)[:8]]
     full = next((str(place) for place in fashion_mnist.places() if fashion_mnist.complete(place)), None)
     network = "load it once with a network; it stays in Keras' cache"
     rows = [

@@ -44,6 +44,24 @@ def source(path: str | os.PathLike, request: Request) -> ArraySource:
     return array_source(request, images, labels, class_names)
 
 
+def pictures(path: str | os.PathLike, request: Request, smallest: int = 1) -> np.ndarray:
+    """One image file, or all of a folder as in `source`: uint8 (n, resolution, resolution, channels).
+
+    Args:
+        path: the file, or the folder.
+        request: as in `source`.
+        smallest: the side in pixels that an image has to have before it is resampled.
+
+    Raises:
+        DataError: as in `source`; or an image is smaller.
+    """
+    root = Path(path).expanduser()
+    if not root.exists():
+        raise DataError(f"{str(path)!r} does not exist: give an image file or a folder of images")
+    files, root = (_files(root)[0], root) if root.is_dir() else ([root], root.parent)
+    return _read(files, root, request, smallest=smallest)
+
+
 def paired_source(path: str | os.PathLike, request: Request) -> ArraySource:
     """Two images a file, side by side, as pix2pix's data sets (maps, facades) come: PATH/train, PATH/val, PATH/test.
 
@@ -133,7 +151,9 @@ def _images(paths: Iterable[Path]) -> list[Path]:
     return sorted(path for path in found if not path.name.startswith("."))
 
 
-def _read(files: list[Path], root: Path, request: Request, side_by_side: bool = False) -> np.ndarray:
+def _read(
+    files: list[Path], root: Path, request: Request, side_by_side: bool = False, smallest: int = 1
+) -> np.ndarray:
     """uint8 (n, resolution, resolution, channels), twice the channels if two images lie side by side.
 
     One bad file fails all, after all were looked at.
@@ -144,7 +164,9 @@ def _read(files: list[Path], root: Path, request: Request, side_by_side: bool = 
 
     def one(path: Path) -> tuple[np.ndarray | None, str | None]:
         try:
-            return (_open_pair if side_by_side else _open)(path, resolution, channels), None
+            if side_by_side:
+                return _open_pair(path, resolution, channels), None
+            return _open(path, resolution, channels, smallest), None
         except Exception as error:  # Pillow raises almost anything on broken files
             return None, f"{path.relative_to(root)} ({_reason(path, error)})"
 
@@ -175,9 +197,12 @@ def _read(files: list[Path], root: Path, request: Request, side_by_side: bool = 
     return np.stack(images)
 
 
-def _open(path: Path, resolution: int | None, channels: int | None) -> np.ndarray:
+def _open(path: Path, resolution: int | None, channels: int | None, smallest: int) -> np.ndarray:
     """One image as uint8 (side, side, 1 or 3)."""
-    return square(_decoded(path, channels), resolution)
+    image = _decoded(path, channels)
+    if min(image.size) < smallest:
+        raise ValueError(f"{image.width}x{image.height}, smaller than {smallest}x{smallest}")
+    return square(image, resolution)
 
 
 def _open_pair(path: Path, resolution: int | None, channels: int | None) -> np.ndarray:

@@ -5,6 +5,9 @@
 | edges_to_fashion | edges of clothes, by Canny | Fashion-MNIST |
 | segmentation_to_shapes | one flat colour a class | the shaded object (shapes.py) |
 | warm_to_cool | objects from red to yellow | the same objects from cyan to blue |
+| outline_to_face | outlines, black on white | the face (faces.py) |
+| beard_to_none | faces with a beard | the same without |
+| day_to_night | faces before a light background | the same before a dark one |
 | folder:PATH | pix2pix's layout: the left half of each file | the right half |
 
 `unpaired` has the same names, each with the sources of one half of the scenes and the targets of the other, and
@@ -13,6 +16,7 @@
 |---|---|---|
 | folder:PATH | CycleGAN's layout: PATH/trainA | PATH/trainB |
 | tfds:cycle_gan/NAME | trainA | trainB |
+| faces_and_textures | faces: contents | textures: styles |
 
 Streams are functions of seed and position, augmentation included, as those of `load` are.
 """
@@ -27,7 +31,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganlib import randomness
-from ganlib.data import fashion_mnist, folder, shapes, tfds
+from ganlib.data import faces, fashion_mnist, folder, shapes, textures, tfds
 from ganlib.data.edges import canny
 from ganlib.data.pipeline import _Batches, _OneByOne
 from ganlib.data.resize import with_channels
@@ -82,6 +86,23 @@ _SOURCES: dict[str, tuple[Callable[..., Source], str]] = {
         "class maps -> coloured shaded objects, at any resolution",
     ),
     "warm_to_cool": (warm_to_cool, "red to yellow objects -> cyan to blue ones, at any resolution"),
+    "outline_to_face": (faces.outline_to_face, "outlines -> cartoon faces, at 16 to 256 pixels"),
+    "beard_to_none": (faces.beard_to_none, "cartoon faces with a beard -> without, at 16 to 256 pixels"),
+    "day_to_night": (faces.day_to_night, "cartoon faces by day -> by night, at 16 to 256 pixels"),
+}
+
+
+def faces_and_textures(request: Request, domain: str, *, size: int | None = None) -> StreamSource:
+    """Contents (domain "A") and styles ("B"), which have nothing to do with each other; 64x64 RGB by default."""
+    return (faces if domain == "A" else textures).source(request, size=size)
+
+
+# Two domains that are not halves of pairs.
+_DOMAINS: dict[str, tuple[Callable[..., Source], str]] = {
+    "faces_and_textures": (
+        faces_and_textures,
+        "contents and styles, unpaired: cartoon faces, patterns in colour, at 16 to 256 pixels",
+    ),
 }
 
 
@@ -235,7 +256,7 @@ def paired(
     """Pairs (source, target) by name, row by row of the same scene.
 
     Args:
-        name: one of `pair_names()`.
+        name: one of `pair_names()`; faces_and_textures is for `unpaired` only.
         split: "train" or "test"; for folders the name of the sub-folder: "train", "val", "test".
         resolution: height and width of both, 4 to 1024; by default the source's own.
         reverse: from the target to the source.
@@ -245,7 +266,10 @@ def paired(
         InputError: an argument is not what it should be.
         DataError: the data is not here or broken.
     """
-    request, order, build = _asked(name, split, resolution, {"folder": folder.paired_source}, **options)
+    if name in _DOMAINS:
+        raise InputError(f"{name!r} has no pairs, only two domains: use ganlib.data.unpaired({name!r})")
+    prefixes = {"folder": folder.paired_source}
+    request, order, build = _asked(name, split, resolution, _SOURCES, prefixes, **options)
     pairs = build(request)
     width = pairs.shape[-1] // 2
     if reverse:
@@ -272,8 +296,8 @@ def unpaired(
         DataError: the data is not here or broken.
     """
     domains = {"folder": folder.domain_source, "tfds": _tfds_domain}
-    request, order, build = _asked(name, split, resolution, domains, **options)
-    if name.partition(":")[0] in domains:
+    request, order, build = _asked(name, split, resolution, _SOURCES | _DOMAINS, domains, **options)
+    if name in _DOMAINS or name.partition(":")[0] in domains:
         rgb = dataclasses.replace(request, channels=request.channels or 3)
         first, second = (build(rgb, domain) for domain in "AB")
         if first.shape != second.shape:
@@ -330,19 +354,19 @@ def pairs_from_arrays(
 
 def pair_names() -> dict[str, str]:
     """What `paired` and `unpaired` know: name -> one line of description."""
-    return {name: text for name, (_, text) in _SOURCES.items()} | {
+    return {name: text for name, (_, text) in (_SOURCES | _DOMAINS).items()} | {
         "folder:PATH": "your own: side-by-side pairs in train, val, test; or domains in trainA, trainB, testA, testB",
         "tfds:cycle_gan/NAME": "unpaired domains of TensorFlow Datasets, such as horse2zebra (optional extra: tfds)",
     }
 
 
 def _asked(
-    name, split, resolution, prefixes, seed=0, channels=None, full=False, **rest
+    name, split, resolution, sources, prefixes, seed=0, channels=None, full=False, **rest
 ) -> tuple[Request, dict[str, Any], Callable[..., Source]]:
     """What is asked for, how it is ordered and augmented, and the function that makes it of the request."""
     request = checked_request(name, split, resolution, channels, seed, full, "edges_to_fashion")
     order = {flag: rest.pop(flag, value) for flag, value in _ORDER.items()}
-    build = builder("pairs are", name, rest, _SOURCES, prefixes, [*pair_names()])
+    build = builder("pairs are", name, rest, sources, prefixes, [*pair_names()])
     return request, order, functools.partial(build, **rest)
 
 

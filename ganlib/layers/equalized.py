@@ -84,13 +84,13 @@ class EqualizedConv2D(Configured):
 
     Args:
         filters: Channels out.
-        kernel_size: Height and width of the kernel, odd.
+        kernel_size: Height and width of the kernel, 1 or 3.
         gain: As in `EqualizedDense`.
         use_bias: Add a bias, behind all else.
         equalized: As in `EqualizedDense`.
 
     Raises:
-        InputError: A size or the gain is not above 0.
+        InputError: A size or the gain is not above 0, or the kernel is neither 1 nor 3 pixels wide.
     """
 
     scaled_by = 1.0  # height and width out, for those in
@@ -105,7 +105,8 @@ class EqualizedConv2D(Configured):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        require_positive_integers(filters=filters, kernel_size=kernel_size)
+        require_positive_integers(filters=filters)
+        resampling.require_kernel(kernel_size)
         require_positive(example="1.0", gain=gain)
         self.filters = filters
         self.kernel_size = kernel_size
@@ -136,8 +137,12 @@ class EqualizedConv2D(Configured):
 
     def compute_output_shape(self, input_shape):
         """The same size, twice or half of it."""
-        n, height, width, _ = input_shape
-        return (n, int(height * self.scaled_by), int(width * self.scaled_by), self.filters)
+        n, *size, _ = input_shape
+        return (
+            n,
+            *(None if pixels is None else int(pixels * self.scaled_by) for pixels in size),
+            self.filters,
+        )
 
 
 @keras.saving.register_keras_serializable("ganlib")

@@ -25,16 +25,18 @@ class Stage(NamedTuple):
     fading: bool = False
 
 
-def levels_of(resolution: int) -> int:
+def levels_of(resolution: int, name: str = "resolution") -> int:
     """The number of levels: 4 -> 1, 8 -> 2, 1024 -> 9.
+
+    Args:
+        resolution: A positive integer.
+        name: What the argument is called, for the message.
 
     Raises:
         InputError: The resolution is no power of two, or below 4.
     """
     if resolution < SMALLEST or resolution & (resolution - 1):
-        raise InputError(
-            f"resolution={resolution} is not reached by doubling 4: use 32, 64 or 128, for example"
-        )
+        raise InputError(f"{name}={resolution} is not reached by doubling 4: use 32, 64 or 128, for example")
     return resolution.bit_length() - SMALLEST.bit_length() + 1
 
 

@@ -51,7 +51,9 @@ class MinibatchStddev(Configured):
             self.num_features,
             channels // self.num_features,
         ]
-        x = tf.reshape(tf.cast(inputs, tf.float32), parts)
+        # squares are beyond half precision
+        single = tf.cast(inputs, tf.float32) if inputs.dtype.size < 4 else inputs
+        x = tf.reshape(single, parts)
         centered = x - tf.reduce_mean(x, axis=1, keepdims=True)
         deviation = tf.sqrt(tf.reduce_mean(tf.square(centered), axis=1, keepdims=True) + 1e-8)
         statistic = tf.reduce_mean(deviation, axis=(3, 4, 6))  # (shards, 1, groups, num_features)
@@ -64,15 +66,14 @@ class MinibatchStddev(Configured):
 
     def _group(self, n: int | tf.Tensor) -> int | tf.Tensor:
         """Images of a group; checked where the batch size is static."""
+        of_shard = n // self.shards
         if not isinstance(n, int):
-            return (
-                n // self.shards if self.group_size is None else tf.minimum(self.group_size, n // self.shards)
-            )
-        group = n // self.shards if self.group_size is None else min(self.group_size, n // self.shards)
-        if n % self.shards or (n // self.shards) % group:
+            return of_shard if self.group_size is None else tf.minimum(self.group_size, of_shard)
+        group = of_shard if self.group_size is None else min(self.group_size, of_shard)
+        if n < self.shards or n % (self.shards * group):
             raise InputError(
-                f"{n} images cannot be cut into {self.shards} parts of groups of {self.group_size}: use a batch size "
-                "that is a multiple of both together, on each replica"
+                f"{n} images cannot be cut into groups (group_size={self.group_size}, shards={self.shards}): use a "
+                "batch size that is a multiple of both together, on each replica"
             )
         return group
 

@@ -15,28 +15,31 @@ from ganlib.layers.configured import Configured
 
 @keras.saving.register_keras_serializable("ganlib")
 class ModulatedConv2D(Configured):
-    """[x (batch, height, width, in), styles (batch, in)] -> (batch, height, width, filters), for each sample
+    """[x (batch, height, width, in), styles (batch, in)] -> (batch, height, width, filters).
+
+    Each sample is convolved with w''_ijk, i the channels in, j those out, k the positions:
 
         w'_ijk = s_i w_ijk  (eq. 1),   w''_ijk = w'_ijk / sqrt(sum_ik w'_ijk^2 + 1e-8)  (eqs. 2, 3)
 
-    with i the channels in, j those out, k the positions. No sample needs kernels of its own: scaling the inputs by s, one
-    convolution for all, and dividing the outputs by the root are the same, and many times faster.
+    No sample needs a kernel of its own: scaling the inputs by s, one convolution for all, and dividing the outputs by
+    the root are the same, and many times faster.
 
     Args:
         filters: Channels out.
-        kernel_size: Height and width of the kernel, odd.
+        kernel_size: Height and width of the kernel, 1 or 3.
         demodulate: Divide (eq. 3). Without, as in the layers that make images, the kernel has the equalized learning
             rate's factor 1 / (size sqrt(in)), which the division takes out otherwise.
 
     Raises:
-        InputError: A size is not above 0.
+        InputError: The number of channels is not above 0, or the kernel is neither 1 nor 3 pixels wide.
     """
 
     scaled_by = 1
 
     def __init__(self, filters: int, kernel_size: int = 3, demodulate: bool = True, **kwargs):
         super().__init__(**kwargs)
-        require_positive_integers(filters=filters, kernel_size=kernel_size)
+        require_positive_integers(filters=filters)
+        resampling.require_kernel(kernel_size)
         self.filters = filters
         self.kernel_size = kernel_size
         self.demodulate = demodulate
@@ -67,8 +70,8 @@ class ModulatedConv2D(Configured):
 
     def compute_output_shape(self, input_shape):
         """The same size, or twice."""
-        n, height, width, _ = input_shape[0]
-        return (n, height * self.scaled_by, width * self.scaled_by, self.filters)
+        n, *size, _ = input_shape[0]
+        return (n, *(None if pixels is None else pixels * self.scaled_by for pixels in size), self.filters)
 
 
 @keras.saving.register_keras_serializable("ganlib")

@@ -9,7 +9,7 @@ from ganlib.replicas import batch_size_of
 
 @keras.saving.register_keras_serializable("ganlib")
 class NoiseInjection(RandomLayer):
-    """Karras et al. 2019, arXiv:1812.04948, figure 1b: x + strength * noise, one normal number a pixel for all channels.
+    """Karras et al. 2019, arXiv:1812.04948, figure 1b: x + strength * noise, a normal number a pixel for all channels.
 
     Noise is drawn anew in training and whenever samples are made (a function of their seed); where a network is called
     by itself it is the same image each time, drawn when the layer was made. Strengths start at 0.
@@ -23,7 +23,7 @@ class NoiseInjection(RandomLayer):
         self.per_channel = per_channel
 
     def build(self, input_shape):
-        """Make the strengths, and the noise that stays, for inputs of `input_shape` (batch, height, width, channels)."""
+        """Make the strengths, and the noise that stays, for `input_shape` (batch, height, width, channels)."""
         shape = (input_shape[-1],) if self.per_channel else ()
         self.strength = self.add_weight(shape=shape, initializer="zeros", name="strength")
         self.constant = self.add_weight(
@@ -40,7 +40,7 @@ class NoiseInjection(RandomLayer):
         noise = self.constant.value[None]
         if self.bound:
             noise = self.streams.normal(self.purpose, [batch_size_of(inputs), *inputs.shape[1:3], 1])
-        return inputs + tf.cast(self.strength.value * noise, inputs.dtype)
+        return inputs + tf.cast(self.strength.value, inputs.dtype) * tf.cast(noise, inputs.dtype)
 
     def compute_output_shape(self, input_shape):
         """The inputs' shape."""

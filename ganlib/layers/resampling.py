@@ -1,4 +1,4 @@
-"""Twice and half the size: nearest neighbours and boxes (PGGAN), and through a low-pass filter (StyleGAN's, StyleGAN2's).
+"""Twice and half the size: nearest neighbours and boxes (PGGAN), and through low-pass filters (StyleGAN, StyleGAN2).
 
 Images are (batch, height, width, channels). All of it has second derivatives, which R1, gradient penalties and path
 lengths take, and which TensorFlow's own resize does not have.
@@ -8,10 +8,22 @@ times. Average pooling is such a box, and runs faster than a convolution with th
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
+from ganlib.errors import InputError
 from ganlib.replicas import batch_size_of
+
+
+def require_kernel(kernel_size: Any) -> None:
+    """Check the size of a kernel: all functions here take 3x3 and 1x1 kernels, and some no others.
+
+    Raises:
+        InputError: It is another.
+    """
+    if kernel_size not in (1, 3):
+        raise InputError(f"kernel_size={kernel_size!r} is out of range: give 1 or 3")
 
 
 def nearest_up(x: tf.Tensor) -> tf.Tensor:
@@ -33,14 +45,14 @@ def convolved(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 
 def nearest_up_convolved(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """`convolved(nearest_up(x), kernel)` for a 3x3 kernel, as one transposed convolution: a quarter of the work."""
+    """`convolved(nearest_up(x), kernel)`, as one transposed convolution: a quarter of the work."""
     n, (height, width) = batch_size_of(x), x.shape[1:3]
     spread = _sum_of_shifts(tf.transpose(kernel[::-1, ::-1], [0, 1, 3, 2]))
     return tf.nn.conv2d_transpose(x, spread, [n, 2 * height, 2 * width, kernel.shape[-1]], 2, "SAME")
 
 
 def convolved_box_down(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """`box_down(convolved(x, kernel))` for a 3x3 kernel, as one convolution with strides."""
+    """`box_down(convolved(x, kernel))`, as one convolution with strides."""
     return tf.nn.conv2d(x, 0.25 * _sum_of_shifts(kernel), 2, "SAME")
 
 
@@ -123,6 +135,6 @@ def _boxes(x: tf.Tensor, times: int) -> tf.Tensor:
 
 
 def _sum_of_shifts(kernel: tf.Tensor) -> tf.Tensor:
-    """A 3x3 kernel summed over four shifts, 4x4: what it does to squares of four equal pixels."""
+    """A kernel summed over four shifts, 4x4 for 3x3: what it does to squares of four equal pixels."""
     wide = tf.pad(kernel, [[1, 1], [1, 1], [0, 0], [0, 0]])
     return wide[1:, 1:] + wide[:-1, 1:] + wide[1:, :-1] + wide[:-1, :-1]

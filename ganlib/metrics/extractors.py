@@ -3,6 +3,7 @@
 | name | what | where it fits |
 |---|---|---|
 | fashion-cnn | classifier that ships with ganlib (fashion_cnn.py) | grey Fashion-MNIST, 28 pixels or more |
+| faces-cnn | classifier of all factors of `faces`, ships too (faces_cnn.py) | faces in colour, 32 pixels or more |
 | inception-tfhub[:PATH] | TF-GAN's Inception of 2015, that of published IS and FID | photographs |
 | inception-keras[:PATH] | InceptionV3 of keras.applications; its FIDs are not the published kind | photographs |
 | classifier | trained on the spot for the data at hand, and cached | any data with labels |
@@ -26,6 +27,7 @@ import tensorflow as tf
 from ganlib.errors import InputError
 from ganlib.metrics.cache import hash_of_weights, kept
 from ganlib.metrics.extractor_base import Extractor, NetworkExtractor
+from ganlib.metrics.faces_cnn import FacesCNN
 from ganlib.metrics.fashion_cnn import FashionCNN
 from ganlib.metrics.resizer import Bilinear
 from ganlib.randomness import host_generator, seeded
@@ -322,6 +324,7 @@ class Identity(Extractor):
 
 _MAKERS: dict[str, Callable[..., Extractor]] = {  # (data, cache, path if one is given) -> extractor
     "fashion-cnn": lambda data, cache: FashionCNN(),
+    "faces-cnn": lambda data, cache: FacesCNN(),
     "inception-tfhub": lambda data, cache, *path: InceptionTFHub(*path),
     "inception-keras": lambda data, cache, *path: InceptionKeras(*path),
     "classifier": lambda data, cache: Classifier(data, cache=cache),
@@ -352,18 +355,21 @@ def get(name: str, data: Any, cache: str | Path | bool | None = None) -> Extract
 
 
 _CLOTHES = ("fashion_mnist", "edges_to_fashion")
+_FACES = ("faces", "outline_to_face", "beard_to_none", "day_to_night")
 
 
 def for_data(data: Any, cache: str | Path | bool | None = None) -> Extractor:
-    """The extractor that suits `data`: fashion-cnn for grey Fashion-MNIST, else the data's classifier if it has labels.
+    """The extractor that suits `data`: fashion-cnn for grey Fashion-MNIST, faces-cnn for faces in colour.
 
-    Without labels: random convolutions; points are their own features. Inception is never chosen unasked: it may have
-    to be fetched.
+    For other data with labels the classifier that is trained on them; without labels random convolutions; points are
+    their own features. Inception is never chosen unasked: it may have to be fetched.
     """
     if len(data.shape) == 1:
         return get("identity", data)
     if data.name in _CLOTHES and data.shape[-1] == 1 and data.shape[0] >= 28:
         return get("fashion-cnn", data)
+    if data.name in _FACES and data.shape[-1] == 3 and data.shape[0] >= 32:
+        return get("faces-cnn", data)
     return get("random-convolutions" if data.num_classes is None else "classifier", data, cache)
 
 

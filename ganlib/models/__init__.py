@@ -2,15 +2,18 @@
 
 from ganlib.engine import Engine
 from ganlib.models.acgan import ACGAN as ACGAN
+from ganlib.models.adain import AdaINStyleTransfer as AdaINStyleTransfer
 from ganlib.models.cyclegan import CycleGAN as CycleGAN
 from ganlib.models.dcgan import DCGAN as DCGAN
 from ganlib.models.dragan import DRAGAN as DRAGAN
+from ganlib.models.lapgan import LAPGAN as LAPGAN
 from ganlib.models.lsgan import LSGAN as LSGAN
 from ganlib.models.pggan import PGGAN as PGGAN
 from ganlib.models.pix2pix import Pix2Pix as Pix2Pix
 from ganlib.models.projection_gan import ProjectionGAN as ProjectionGAN
 from ganlib.models.sagan import SAGAN as SAGAN
 from ganlib.models.sngan import SNGAN as SNGAN
+from ganlib.models.stacked_gan import StackedGAN as StackedGAN
 from ganlib.models.stylegan import StyleGAN as StyleGAN
 from ganlib.models.stylegan2 import StyleGAN2 as StyleGAN2
 from ganlib.models.unrolled_gan import UnrolledGAN as UnrolledGAN
@@ -23,7 +26,9 @@ def registry() -> dict[str, type[Engine]]:
     """Every model by its name on the command line, in the order of the course."""
     return {
         "vanilla-gan": VanillaGAN,
+        "lapgan": LAPGAN,
         "dcgan": DCGAN,
+        "stacked-gan": StackedGAN,
         "unrolled-gan": UnrolledGAN,
         "lsgan": LSGAN,
         "wgan": WGAN,
@@ -36,6 +41,7 @@ def registry() -> dict[str, type[Engine]]:
         "pix2pix": Pix2Pix,
         "cyclegan": CycleGAN,
         "pggan": PGGAN,
+        "adain": AdaINStyleTransfer,
         "stylegan": StyleGAN,
         "stylegan2": StyleGAN2,
     }

@@ -1,11 +1,11 @@
 """PGGAN: progressive growing of GANs for improved quality, stability, and variation.
 
 Karras, Aila, Laine, Lehtinen. ICLR 2018, arXiv:1710.10196.
-Networks: table 2 (1024x1024: G has 23,079,115 parameters, D 23,087,249, the layers that make and take the images of all
-resolutions counted), with the official code's halving and doubling inside of convolutions. Growth: figures 1 and 2.
-Recipe: appendix A: WGAN-GP (lambda 10, one D step a G step), and 0.001 E[D(x)^2] against drift; Adam 0.001 with beta1 0,
-beta2 0.99 and epsilon 1e-8, started again at each stage; batches of 16, and of 14, 6 and 3 at 256, 512 and 1024; 800,000
-images for each fade and at each resolution; a moving average of G with decay 0.999.
+Networks: table 2 (1024x1024: G has 23,079,115 parameters, D 23,087,249, the layers that make and take the images of
+all resolutions counted), with the official code's halving and doubling inside of convolutions. Growth: figures 1 and 2.
+Recipe: appendix A: WGAN-GP (lambda 10, one D step a G step), and 0.001 E[D(x)^2] against drift; Adam 0.001 with beta1
+0, beta2 0.99 and epsilon 1e-8, started again at each stage; batches of 16, and of 14, 6 and 3 at 256, 512 and 1024;
+800,000 images for each fade and at each resolution; a moving average of G with decay 0.999.
 
 The rows of table 1 are entries of `ARCHITECTURES`, with the settings of the authors' first (Theano) code: each adds to
 the one before. Differs from it: (e*) has ganlib's minibatch discrimination, which learns no scales and no bias; batch
@@ -307,15 +307,15 @@ class PGGAN(Growth, GAN):
     arxiv = "1710.10196"
     presets: ClassVar[dict[str, Preset]] = {
         "smoke": Preset(
-            "16x16 grey, 8 channels: seconds, for tests",
-            {"resolution": 16, "channels": 1, "latent_dim": 8, "channel_base": 64, "channel_max": 8,
+            "8x8 grey, 8 channels: seconds, for tests",
+            {"resolution": 8, "channels": 1, "latent_dim": 8, "channel_base": 64, "channel_max": 8,
              "fade_images": 16, "stable_images": 8, "batch_size": 8, "group_size": 4, "ema_decay": 0.9},
         ),
         "laptop": Preset(
             "64x64 colour, 64 to 16 channels, in minutes on two CPU cores",
             {"resolution": 64, "channels": 3, "latent_dim": 64, "channel_base": 512, "channel_max": 64,
-             "fade_images": 8_000, "stable_images": 8_000, "batch_sizes": ((4, 64), (8, 64), (16, 32)),
-             "learning_rate": 2e-3, "group_size": 4},
+             "fade_images": 10_000, "stable_images": 10_000, "batch_size": 32, "learning_rate": 2e-3,
+             "group_size": 4, "ema_decay": 0.99},
         ),
         "colab": Preset(
             "64x64 colour, 256 to 64 channels, for a GPU",

@@ -2,15 +2,16 @@
 
 Karras, Laine, Aila. CVPR 2019, arXiv:1812.04948.
 Networks: figure 1b: eight dense layers map z to w; a constant 4x4 grows to an image, and behind each convolution come
-noise (a strength a channel), bias, leaky ReLU and adaptive instance normalisation, eq. 1. At 1024x1024 G has 26,219,627
-parameters and D (PGGAN's, with a blur) 23,087,249, the layers that make and take the images of all resolutions counted.
+noise (a strength a channel), bias, leaky ReLU and adaptive instance normalisation, eq. 1. At 1024x1024 G has
+26,219,627 parameters and D (PGGAN's, with a blur) 23,087,249, the layers that make and take the images of all
+resolutions counted.
 Table 1's configurations A to F are entries of `ARCHITECTURES`.
-Recipe: appendix C: growth from 8x8 with 600,000 images for each fade and at each resolution; batches of 256, 128, 64 and
-32 (8 GPUs, official code); the non-saturating loss with R1, gamma 10; Adam with beta1 0, beta2 0.99, epsilon 1e-8 and a
-rate of 0.001, from 128x128 on 0.0015, 0.002, 0.003, 0.003; mixing in 90% of the steps; an average of G with a half-life
-of 10,000 images; truncation in the first 8 layers.
+Recipe: appendix C: growth from 8x8 with 600,000 images for each fade and at each resolution; batches of 256, 128, 64
+and 32 (8 GPUs, official code); the non-saturating loss with R1, gamma 10; Adam with beta1 0, beta2 0.99, epsilon 1e-8
+and a rate of 0.001, from 128x128 on 0.0015, 0.002, 0.003, 0.003; mixing in 90% of the steps; an average of G with a
+half-life of 10,000 images; truncation in the first 8 layers.
 
-Differs from the official code: the mean of w moves in G's updates only (there in D's too), with the mean of all replicas.
+Differs from the official code: the mean of w moves in G's updates only (there in D's too), by that of all replicas.
 Configuration A is the paper's baseline with the losses of B (WGAN-GP in the paper: `models.PGGAN`).
 """
 
@@ -146,6 +147,10 @@ class Synthesis(Growing):
             self.epilogues.append([epilogue(size, width), epilogue(size, width)])
         self.to_rgb = [built(EqualizedConv2D(channels, 1), None, None, width) for width in widths]
 
+    def style_kernels(self) -> list[keras.Variable]:
+        """The kernels (w_dim, 2 channels) from w to the style of each layer."""
+        return [epilogue.style.kernel for level in self.epilogues for epilogue in level]
+
     def call(
         self,
         ws,
@@ -230,8 +235,8 @@ class StyleGAN(Growth, Styled, GAN):
     """Latents become styles, and each layer of G takes one.
 
     Args:
-        architecture: Table 1: "f", the whole; "e" without mixing, "d" without noise, "c" without the constant, "b" without
-            mapping and styles, "a" without blurs.
+        architecture: Table 1: "f", the whole; "e" without mixing, "d" without noise, "c" without the constant, "b"
+            without mapping and styles, "a" without blurs.
         resolution: Height and width of the images: a power of two, at least 8.
         channels: 1 for grey, 3 for colour.
         latent_dim: Dimension of z.
@@ -260,10 +265,10 @@ class StyleGAN(Growth, Styled, GAN):
     arxiv = "1812.04948"
     presets: ClassVar[dict[str, Preset]] = {
         "smoke": Preset(
-            "16x16 grey, 8 channels: seconds, for tests",
-            {"resolution": 16, "channels": 1, "latent_dim": 8, "w_dim": 8, "mapping_depth": 2, "channel_base": 64,
-             "channel_max": 8, "fade_images": 16, "stable_images": 8, "batch_sizes": (), "learning_rates": (),
-             "batch_size": 8, "ema_images": 100},
+            "8x8 grey, 8 channels: seconds, for tests",
+            {"resolution": 8, "channels": 1, "latent_dim": 8, "w_dim": 8, "mapping_depth": 2, "channel_base": 64,
+             "channel_max": 8, "start_resolution": 4, "fade_images": 16, "stable_images": 8, "batch_sizes": (),
+             "learning_rates": (), "batch_size": 8, "ema_images": 100},
         ),
         "laptop": Preset(
             "64x64 colour, 64 to 16 channels, in minutes on two CPU cores",

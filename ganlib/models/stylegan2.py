@@ -2,16 +2,16 @@
 
 Karras, Laine, Aittala, Hellsten, Lehtinen, Aila. CVPR 2020, arXiv:1912.04958.
 Networks: figure 2d (modulated and demodulated convolutions, eqs. 1 to 3), with G of figure 7's "output skips" and D of
-its "residual nets"; the other columns of figure 7 are entries of `ARCHITECTURES`. Config F at 1024x1024: G has 30,370,060
-parameters (mapping 2,101,248, synthesis 28,268,812), D 29,012,513; config E, half as wide below 1024, 24,900,764 and
-24,038,161.
-Recipe: appendix B: non-saturating loss; R1 every 16 steps of D (gamma 10); path length every 4 of G (eq. 4, weight 2, on
-half a batch); Adam 0.002 with beta1 0, beta2 0.99 and epsilon 1e-8, corrected for the lazy terms; mixing in 90% of the
-steps; batch 32; an average of G with a half-life of 10,000 images.
+its "residual nets"; the other columns of figure 7 are entries of `ARCHITECTURES`. Config F at 1024x1024: G has
+30,370,060 parameters (mapping 2,101,248, synthesis 28,268,812), D 29,012,513; config E, half as wide from 64x64 on,
+24,900,764 and 24,038,161.
+Recipe: appendix B: non-saturating loss; R1 every 16 steps of D (gamma 10); path length every 4 of G (eq. 4, weight 2,
+on half a batch); Adam 0.002 with beta1 0, beta2 0.99 and epsilon 1e-8, corrected for the lazy terms; mixing in 90% of
+the steps; batch 32; an average of G with a half-life of 10,000 images.
 
 Follows the official PyTorch code (stylegan2-ada-pytorch) where it differs from the first one: no 1 / sqrt(fan in) on
-demodulated weights. Differs from both: the mean of w moves in G's updates only, not in D's too, and its share is that of
-all replicas together.
+demodulated weights. Differs from both: the mean of w moves in G's updates only (in D's too there), by the mean of all
+replicas.
 """
 
 import functools
@@ -164,6 +164,11 @@ class Synthesis(keras.Model):
             if form == "residual"
         ]
 
+    def style_kernels(self) -> list[keras.Variable]:
+        """The kernels (w_dim, in) from w to the style of each layer, the last image's included."""
+        layers = [*itertools.chain(*self.convolutions), self.to_rgb[str(len(self.convolutions) - 1)]]
+        return [layer.affine.kernel for layer in layers]
+
     def call(self, ws, noise: Collection[int] | None = None, training: bool = False):
         """(batch, 2 levels, w_dim) -> images; `noise`: the resolutions that have it, None: all."""
         x, image, style = tf.tile(self.constant.value[None], [batch_size_of(ws), 1, 1, 1]), None, 0
@@ -184,8 +189,8 @@ class Discriminator(keras.Model):
     """Image (batch, resolution, resolution, channels), or [image, labels], -> logit (batch, 1).
 
     Two convolutions and a halving at each level. With residuals, the paper's, there is a 1x1 shortcut around them, and
-    both ways are scaled by sqrt(1/2); with skips each level sees the image at its own size. With classes the last vector
-    is compared with a mapped embedding of the class (the StyleGAN2-ADA code).
+    both ways are scaled by sqrt(1/2); with skips each level sees the image at its own size. With classes the last
+    vector is compared with a mapped embedding of the class (the StyleGAN2-ADA code).
 
     Args:
         resolution: Of the images.
@@ -395,6 +400,8 @@ class StyleGAN2(Styled, GAN):
     ):
         entry, _ = self.settled(ARCHITECTURES, architecture)
         require_positive_integers(path_every=path_every, ema_images=ema_images)
+        if num_classes is not None:
+            require_positive_integers(num_classes=num_classes)
         if ema_rampup is not None:
             require_positive(example="0.05", ema_rampup=ema_rampup)
         self.mix(style_mixing, truncation_cutoff)

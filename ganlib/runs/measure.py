@@ -58,7 +58,13 @@ def evaluate(
 
 
 def translate(
-    run: str | Path, source: str | None, n: int, model: str | None = None, preset: str | None = None
+    run: str | Path,
+    source: str | None,
+    n: int,
+    model: str | None = None,
+    preset: str | None = None,
+    style: str | Path | None = None,
+    strength: float | None = None,
 ) -> list[Any]:
     """Translate images with the model of a run.
 
@@ -68,39 +74,72 @@ def translate(
         n: How many images, at most.
         model: As for `load`.
         preset: As for `load`.
+        style: Of a style transfer: an image, or a folder of them, used in turn; None: those of the test split.
+        strength: Of the style, from 0 to 1, which is the default.
 
     Returns:
         Arrays (n, height, width, channels): sources and translations; and what `Translator.pictures_of` has beside
         them, if the data has targets.
 
     Raises:
-        InputError: The model is no translator, or the images are not what it takes.
+        InputError: The model is no translator, or takes no style, or the images are not what it takes.
         CheckpointError: As for `load`.
     """
     gan = load(run, model, preset)
     if gan.sampled:
         raise InputError(f"{run} holds a {type(gan).__name__}, which translates nothing: use `ganlib sample`")
-    if source is not None:
-        from ganlib import data as sources
-
-        resolution, _, channels = gan.source_shape
-        images = sources.load(f"folder:{source}", resolution=resolution, channels=channels)
-        chosen = images.to_numpy(min(n, images.size))
-        return [chosen, gan.translate(chosen, seed=0)]
     folder = folder_of(run)
+    if not gan.styled:
+        if style is not None or strength is not None:
+            raise InputError(
+                f"{run} holds a {type(gan).__name__}, which has no styles: leave out --style and --strength"
+            )
+        if source is None:
+            return gan.pictures_of(*_held_out(gan, folder, n))
+        images = _images_in(source, gan, n)
+        return [images, gan.translate(images, seed=0)]
+    from ganlib import data
+
+    contents = None if source is None else _images_in(source, gan, n)
+    resolution, _, channels = gan.source_shape
+    styles = None if style is None else data.read_images(style, resolution, channels, gan.smallest)
+    if contents is None or styles is None:
+        more = _held_out(gan, folder, n)
+        contents, styles = (
+            (more[0] if contents is None else contents),
+            (more[1] if styles is None else styles),
+        )
+    in_turn = [i % len(styles) for i in range(len(contents))]
+    return gan.pictures_of(contents, styles[in_turn], 1.0 if strength is None else strength)
+
+
+def _images_in(folder: str, gan: "Engine", n: int) -> Any:
+    """At most `n` images of a folder, as the model's sources are."""
+    from ganlib import data
+
+    resolution, _, channels = gan.source_shape
+    images = data.load(f"folder:{folder}", resolution=resolution, channels=channels)
+    return images.to_numpy(min(n, images.size))
+
+
+def _held_out(gan: "Engine", folder: Path, n: int) -> tuple[Any, Any]:
+    """At most `n` sources and targets of the test split of the data that a run was trained on."""
     if not (folder / "config.json").exists():
-        raise InputError(f"{folder} has no config.json that names its data; give --input")
+        needed = "--input and --style" if gan.styled else "--input"
+        raise InputError(f"{folder} has no config.json that names its data; give {needed}")
     options = read_config(folder)["options"]
     more = {key: value for key, value in options["data_options"].items() if key != "split"}
     more |= {"channels": gan.source_shape[-1], "seed": options["seed"]}
     data = gan.load_data(options["data"], gan.default_split, **more)
-    return gan.pictures_of(*data.to_numpy(min(n, data.size)))
+    return data.to_numpy(min(n, data.size))
 
 
 def scores_of(gan: "Engine", data: Any, options: dict[str, Any]) -> tuple[list[dict], str | None]:
     """The scores of the finished run, or why there are none."""
     if not options["score"]:
         return [], "--no-score"
+    if not gan.sampled and gan.styled:
+        return [], "a style transfer has no targets to compare with"
     if not gan.sampled:
         return [], "`ganlib evaluate` compares translations with held-out targets"
     if data.name != "fashion_mnist":
