@@ -121,7 +121,7 @@ def test_lean_networks_at_every_size():
     )
     assert gan.sample(2, labels=[0, 2], seed=0).shape == (2, 28, 28, 1)
     # 14 -> 7 -> 4: two halvings, of 64 and 128 channels, beside the plane of the class
-    d = 16 * 2 * 64 + 64 + 16 * 64 * 128 + 128 + 16 * 128 + 1
+    d = 16 * 2 * 64 + 64 + 16 * 64 * 128 + 2 * 128 + 16 * 128 + 1
     assert trainable(gan)["discriminator_14"] == d + 3 * 14 * 14 + 14 * 14
     gan.compile()
     assert {type(o) for o in gan.optimizers().values()} == {keras.optimizers.Adam}

@@ -370,7 +370,8 @@ def for_data(data: Any, cache: str | Path | bool | None = None) -> Extractor:
         return get("fashion-cnn", data)
     if data.name in _FACES and data.shape[-1] == 3 and data.shape[0] >= 32:
         return get("faces-cnn", data)
-    return get("random-convolutions" if data.num_classes is None else "classifier", data, cache)
+    without_classes = data.num_classes is None or hasattr(data, "source_shape")  # pairs have none to learn
+    return get("random-convolutions" if without_classes else "classifier", data, cache)
 
 
 # --------------------------------------------------------------------------------------------------- details
