@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganlib import data
-from ganlib.data.faces import FACTORS, POSE, render
+from ganlib.data.faces import FACTORS, POSE
 from ganlib.metrics.faces_cnn import SIDE, FacesCNN, network
 from ganlib.metrics.resizer import Bilinear
 
@@ -95,13 +95,6 @@ def measure(resolution: int, count: int = TESTED) -> tuple[dict[str, float], dic
     return scores, mistakes
 
 
-def symmetric(count: int = 1000) -> float:
-    """The share of faces of the test split that are their own mirror image, but for a few grey levels."""
-    known = data.load("faces", "test", resolution=64).details(count) | {"rotation": 0.0, "x": 0.0}
-    plain, mirrored = (render(known | {"flip": flip}) for flip in ("no", "yes"))
-    return float((np.abs(plain - mirrored).max(axis=(1, 2, 3)) < 0.1).mean())
-
-
 def card(parameters: int, seconds: float) -> str:
     """The model card, of the weights in the package."""
     scores = {side: measure(side)[0] for side in (64, 128, 32)}
@@ -138,8 +131,6 @@ Accuracy on the first {TESTED:,} faces of the test split, and of the pose the me
 Below {GOOD:.0%} at 64x64, with the commonest mistakes (true value, what was read, share of all faces):
 
 {alike}
-
-Whether a face is mirrored cannot be seen on the {symmetric():.0%} that are their own mirror image.
 """
 
 
