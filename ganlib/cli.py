@@ -140,9 +140,7 @@ def _of_run(command: Callable) -> Callable:
 @click.option("--strategy", default="none", help="none, mirrored, mirrored:N, cpu:N, tpu or tpu:ADDRESS.")
 @click.option("--checkpoint-every", **_COUNT, help="Steps.  [default: a tenth of the run, at most 500]")
 @click.option("--sample-every", **_COUNT, help="Steps between pictures.  [default: a twentieth of the run]")
-@click.option(
-    "--score/--no-score", default=True, help="Compute FID(fashion-cnn) at the end (fashion_mnist only)."
-)
+@click.option("--score/--no-score", default=True, help="Compute an FID at the end (fashion_mnist and faces).")
 @click.option("--deterministic", is_flag=True, help="Bit-identical repeats on one machine; slower on a GPU.")
 @click.pass_context
 def train(context: click.Context, model: str, **options: Any) -> int:
@@ -305,8 +303,8 @@ def grade(files: tuple[Path, ...], timeout: float, as_json: bool) -> int:
 @click.option("--split", help="Split of the data.  [default: the one trained on; of translators test]")
 @click.option(
     "--extractor",
-    help="fashion-cnn, inception-tfhub[:PATH], inception-keras[:PATH], classifier, random-convolutions or "
-    "identity.  [default: what suits the data]",
+    help="fashion-cnn, faces-cnn, inception-tfhub[:PATH], inception-keras[:PATH], classifier, random-convolutions "
+    "or identity.  [default: what suits the data]",
 )
 @click.option("--truncation", **_POSITIVE, help="Largest latent.")
 @click.option("--seed", **_SEED, default=0, help="Of the samples.")

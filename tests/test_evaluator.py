@@ -8,6 +8,7 @@ import pickle
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from click.testing import CliRunner
 
 from ganlib import callbacks, data, metrics, models, runs
@@ -15,6 +16,7 @@ from ganlib.cli import main
 from ganlib.errors import InputError
 from ganlib.files import read_history
 from ganlib.metrics import evaluate, evaluator
+from ganlib.metrics.extractor_base import NetworkExtractor
 from ganlib.randomness import host_generator
 
 FEATURE = ["fid", "kid", "precision", "recall", "density", "coverage"]
@@ -40,9 +42,22 @@ def digits():
     return data.load("digits", resolution=16)
 
 
+class Pooled(NetworkExtractor):
+    """Means of 4x4 pixels: 16 features, which cost next to nothing."""
+
+    name, weights_hash = "pooled", "0" * 12
+
+    def __init__(self):
+        def function(images):
+            means = tf.nn.avg_pool2d(images, 4, 4, "VALID")
+            return tf.reshape(means, [tf.shape(images)[0], -1]), None
+
+        super().__init__(function, None, 1)
+
+
 @pytest.fixture(scope="module")
 def judge():
-    return metrics.random_convolutions(1)
+    return Pooled()
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,10 @@ import tensorflow as tf
 
 from ganlib import checkpoints, data
 from ganlib.errors import InputError
+from ganlib.layers.feature_maps import MapDropout, PairNorm
 from ganlib.layers.laplacian_pyramid import pyramid, reconstructed, resampling, resized
 from ganlib.models import LAPGAN
-from ganlib.models.lapgan import MapDropout, PairNorm, halved
+from ganlib.models.lapgan import halved
 
 
 def random_images(shape, seed=0):

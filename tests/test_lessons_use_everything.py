@@ -18,6 +18,8 @@ WAITING = {
     "AdaINStyleTransfer": "4.2",
     "StyleGAN": "4.2",
     "FacesCNN": "4.2",
+    "FacesFID": "4.2",
+    "fid_faces_cnn": "4.2",
     "faces_cnn": "4.2",
     "read_factors": "4.2",
     "StyleGAN2": "4.3",

@@ -12,11 +12,18 @@ from ganlib.models import registry
 MODELS = list(registry())
 # What others repeat (their games, norms, layers and phases are in these) is left to test-all; StyleGAN2 with classes is
 # in test_stylegan2.py
-REPEATED = ("lsgan", "sngan", "acgan", "projection-gan", "pggan", "stylegan2")
+REPEATED = (
+    "lapgan", "stacked-gan", "lsgan", "dragan", "sngan", "acgan", "projection-gan", "pggan", "stylegan2",
+)  # fmt: skip
 # With the paper's optimiser too: momentum, RMSprop, Adam without momentum, Adam on a schedule. All under test-all.
 PAPER = ("vanilla-gan", "wgan", "wgan-gp", "cyclegan")
 FOUR = ("vanilla-gan",)  # with four replicas too
-GROWING = ("pggan", "stylegan")
+GROWING = (
+    "lapgan",
+    "stacked-gan",
+    "pggan",
+    "stylegan",
+)  # in phases: three steps, the last of them in another
 # A bias in front of a batch norm has no gradient but rounding, and so no value but rounding; Adam turns it into whole
 # steps. In a residual G that holds for every convolution but the last: all that they add reaches the last norm as a
 # constant a channel. What such a bias moves besides itself are the moving means of the norms behind it.
@@ -33,8 +40,8 @@ ZERO_GRADIENT["cyclegan"] = {
 }
 ZERO_GRADIENT["cyclegan"] |= {f"discriminator_{d}/3/bias" for d in "ab"}
 
-# PGGAN's D has a last bias that real and generated images pull at alike.
-ZERO_GRADIENT["pggan"] = {"discriminator/6/bias"}
+# A last bias of D that real and generated images pull at alike.
+ZERO_GRADIENT |= {"pggan": {"discriminator/6/bias"}, "stacked-gan": {"discriminator_1/5/bias"}}
 
 # WGAN's RMSprop starts with steps of ten learning rates whatever the gradient's size, rounding included, and clipping
 # to 0.01 leaves gradients of 1e-5: it is compared with a tenth of its rate and c = 1. Adam without momentum does the
@@ -65,13 +72,15 @@ def run(name, arguments, strategy, optimizer):
         gan = cls.from_preset("smoke", **average, **arguments)
         if optimizer == "sgd":
             rate = 0.05 if name in ("vanilla-gan", "dcgan") else 0.002  # the other games are steeper
-            rate = 0.0001 if name == "cyclegan" else rate  # its objective weighs 30 times more
-            gan.compile(keras.optimizers.SGD(rate), keras.optimizers.SGD(rate))
+            rate = {"cyclegan": 1e-4, "adain": 1e-6}.get(name, rate)  # whose objectives weigh more
+            rivals = bool(gan.players_of("discriminator"))
+            gan.compile(*(keras.optimizers.SGD(rate) for _ in range(1 + rivals)))
         else:
             gan.compile()
-    if name == "vanilla-gan":  # its D starts so near zero that there is nothing but rounding to compare
-        for weight in gan.discriminator.trainable_variables:
-            weight.assign(weight * 50)
+    larger = {"vanilla-gan": 50, "stacked-gan": 5}  # D starts so near zero that there is only rounding to compare
+    for player in gan.players_of("discriminator") if name in larger else ():
+        for weight in player.network.trainable_variables:
+            weight.assign(weight * larger[name])
     for layer in gan.discriminator._flatten_layers() if hasattr(gan, "discriminator") else ():
         if hasattr(layer, "shards"):  # one replica groups images as two do
             layer.shards = 2 // gan.distribute_strategy.num_replicas_in_sync
@@ -91,18 +100,24 @@ def run(name, arguments, strategy, optimizer):
         if hasattr(layer, "shards"):
             layer.shards = 2
     images, labels = gan.split_batch(tensors)
-    judge = gan.players_of("discriminator")[-1]
-    judged = images[:8] if labels is None or name == "cyclegan" else [images[:8], labels[:8]]
+    judge = (gan.players_of("discriminator") or gan.players_of("generator"))[-1]
+    judged = images[:8] if labels is None or name in ("cyclegan", "stacked-gan") else [images[:8], labels[:8]]
+    if name == "lapgan":  # the level in training
+        judge = gan.player(f"discriminator_{gan.level}")
+        judged = gan.at_level(gan.level, images[:8])[0]
+    if name == "adain":  # which has no discriminator: the decoder's images of features
+        judged = gan.encoder(images[:8])[-1]
     options = {"training": False, **gan.call_options()}
     if gan.sampled:
         made = gan(gan.conditioned(gan.sample_latents(4, seed=0), gan.sample_labels(4, seed=0))).numpy()
     else:
         made = gan.translate((images if labels is None or name == "cyclegan" else labels)[:4].numpy(), seed=0)
     with tf.GradientTape() as tape:
-        logits = tf.concat(tf.nest.flatten(judge.network(judged, **options)), axis=1)
+        outputs = tf.nest.flatten(judge.network(judged, **options))
+        logits = tf.concat([tf.reshape(output, [8, -1]) for output in outputs], axis=1)
         loss = tf.reduce_mean(tf.square(logits))
     weights = {p: n.weights for p, n in gan.players().items()}
-    generator = gan.players_of("generator")[0].name
+    generator = next(p.name for p in gan.players_of("generator") if not name == "lapgan" or str(gan.level) in p.name)
     average = getattr(gan, f"ema_{generator}", gan.players()[generator])
     trained = {f"{judge.name}/{i}/{w.name}": w for i, w in enumerate(judge.network.weights) if w.trainable}
     found = tape.gradient(loss, [v.value for v in trained.values()], unconnected_gradients="zero")

@@ -170,7 +170,7 @@ class ImageDataset(_OneByOne):
         """What examples `start` ... `start + n - 1`, in the order of `to_numpy`, were drawn from.
 
         `polygons`: corners. `shapes`: class, hue, saturation, value, x, y, size, rotation and the background.
-        `matching_shapes`: both hues, the rest as there, for each object.
+        `matching_shapes`: both hues, the rest as there, for each object. `faces`: all of `FACTORS` and `POSE`.
 
         Raises:
             InputError: this source has no such table.
@@ -179,7 +179,7 @@ class ImageDataset(_OneByOne):
         make = getattr(source, "details", None)
         if make is None:
             raise InputError(
-                f"{self.name!r} has no table of factors: only 'polygons', 'shapes' and 'matching_shapes' do"
+                f"{self.name!r} has no table of factors: only 'polygons', 'shapes', 'matching_shapes' and 'faces' do"
             )
         start = integer("start", start, 0)
         return make(start, integer("n", n, 1, None if source.size is None else source.size - start))

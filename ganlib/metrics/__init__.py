@@ -9,7 +9,7 @@ from ganlib.metrics.extractors import (
     inception_tfhub,
     random_convolutions,
 )
-from ganlib.metrics.faces_cnn import FacesCNN, faces_cnn, read_factors
+from ganlib.metrics.faces_cnn import FacesCNN, FacesFID, faces_cnn, fid_faces_cnn, read_factors
 from ganlib.metrics.fashion_cnn import FashionCNN, FashionFID, fashion_cnn, fid_fashion_cnn
 from ganlib.metrics.frechet import (
     FeatureStatistics,

@@ -14,7 +14,7 @@ from keras import layers
 from ganlib.errors import InputError
 from ganlib.metrics.cache import hash_of_weights
 from ganlib.metrics.extractor_base import NetworkExtractor
-from ganlib.metrics.frechet import frechet_distance_from_statistics, statistics
+from ganlib.metrics.reference_fid import ReferenceFID
 
 
 def network() -> keras.Model:
@@ -77,7 +77,7 @@ class FashionCNN(NetworkExtractor):
 fashion_cnn = FashionCNN
 
 
-class FashionFID:
+class FashionFID(ReferenceFID):
     """FID(fashion-cnn) against the embedded Fashion-MNIST, whose features are computed once.
 
     Args:
@@ -88,35 +88,7 @@ class FashionFID:
         from ganlib import data
 
         real = data.load("fashion_mnist", split=split, shuffle=False, repeat=False).to_numpy()
-        self.extractor = FashionCNN()
-        self.reference = f"fashion_mnist {split}, {len(real)} images"
-        self._statistics = statistics(self.extractor.features(real))
-
-    def __call__(
-        self, sampler: Callable[[int, int], np.ndarray], *, samples: int = 5000, seed: int = 0
-    ) -> dict:
-        """Score samples, with all that the number depends on.
-
-        Args:
-            sampler: (n, seed) -> images (n, size, size, 1) in [-1, 1].
-            samples: How many to draw.
-            seed: Given to the sampler.
-
-        Returns:
-            The score ("value") and its provenance: metric, extractor, hash of its weights, reference, sample count,
-            resizer, seed.
-        """
-        fake = statistics(self.extractor.features(sampler(samples, seed)))
-        return {
-            "metric": "FID(fashion-cnn)",
-            "value": round(frechet_distance_from_statistics(*self._statistics, *fake), 4),
-            "extractor": self.extractor.name,
-            "weights_hash": self.extractor.weights_hash,
-            "reference": self.reference,
-            "samples": samples,
-            "resizer": self.extractor.resizer,
-            "seed": seed,
-        }
+        super().__init__(FashionCNN(), real, f"fashion_mnist {split}")
 
 
 def fid_fashion_cnn(

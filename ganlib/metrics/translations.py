@@ -50,7 +50,7 @@ def evaluate_translations(
         metrics: Names out of `known_metrics()` and those above; None: "fid" and all above that can be measured.
         samples: How many sources, and as many targets: the first. None: all, of endless data 2,000.
         back: Translates back, for cycle_error.
-        extractor: As in `evaluate`; None: fashion-cnn for grey clothes, else random convolutions.
+        extractor: As in `evaluate`; None: fashion-cnn for grey clothes, faces-cnn for faces, else random convolutions.
         seed: Of the noise, where the translator has any.
         batch_size: As in `evaluate`.
         cache: As in `evaluate`.

@@ -26,7 +26,9 @@ def registry() -> dict[str, type[Engine]]:
     """Every model by its name on the command line, in the order of the course."""
     return {
         "vanilla-gan": VanillaGAN,
+        "lapgan": LAPGAN,
         "dcgan": DCGAN,
+        "stacked-gan": StackedGAN,
         "unrolled-gan": UnrolledGAN,
         "lsgan": LSGAN,
         "wgan": WGAN,
@@ -39,6 +41,7 @@ def registry() -> dict[str, type[Engine]]:
         "pix2pix": Pix2Pix,
         "cyclegan": CycleGAN,
         "pggan": PGGAN,
+        "adain": AdaINStyleTransfer,
         "stylegan": StyleGAN,
         "stylegan2": StyleGAN2,
     }

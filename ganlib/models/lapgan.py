@@ -34,6 +34,7 @@ from ganlib.conditions import Classes, mixing_classes
 from ganlib.engine import Average, Engine
 from ganlib.errors import InputError
 from ganlib.layers import BatchNormalization, Dropout, OneHot
+from ganlib.layers.feature_maps import MapDropout, PairNorm
 from ganlib.layers.laplacian_pyramid import resized
 from ganlib.optimizers import adam
 from ganlib.phases import Phase
@@ -91,9 +92,8 @@ def lsun_generator(level: int, channels: int, num_classes: int | None, base_chan
     """
     inputs, x = _told(keras.Input((level, level, 1 + channels), name="noise_and_image"), num_classes)
     for width, size, groups in ((1.0, 7, 1), (5.75, 7, 4), (2.0, 7, 4), (3.5, 5, 2)):
-        x = layers.Conv2D(int(width * base_channels), size, padding="same", groups=groups, activation="relu")(
-            x
-        )
+        width_here = int(width * base_channels)
+        x = layers.Conv2D(width_here, size, padding="same", groups=groups, activation="relu")(x)
         x = _batch_norm()(x)
         if width == 2.0:
             x = PairNorm()(x)
@@ -164,34 +164,6 @@ def lean_discriminator(level: int, channels: int, num_classes: int | None, base_
         x = layers.Conv2D(base_channels, 4, strides=2, padding="same", use_bias=False)(x)
         x = layers.LeakyReLU(0.2)(_batch_norm()(x))
     return keras.Model(inputs, layers.Dense(1)(layers.Flatten()(x)), name="discriminator")
-
-
-@keras.saving.register_keras_serializable("ganlib")
-class MapDropout(Dropout):
-    """Dropout of whole feature maps: (batch, height, width, channels) -> the same shape.
-
-    Args:
-        rate: Fraction dropped, in [0, 1).
-    """
-
-    def call(self, inputs, training=False):
-        """Each map is multiplied by 0, or by 1 / (1 - rate)."""
-        ones = tf.ones([batch_size_of(inputs), 1, 1, inputs.shape[-1]], inputs.dtype)
-        return inputs * super().call(ones, training=training)
-
-
-@keras.saving.register_keras_serializable("ganlib")
-class PairNorm(layers.Layer):
-    """The Euclidean norm of each two neighbouring features: (..., 2n) -> (..., n). Torch's FeatureLPPooling."""
-
-    def call(self, inputs):
-        """(..., 2n) -> (..., n)."""
-        pairs = tf.reshape(inputs, [batch_size_of(inputs), *inputs.shape[1:-1], inputs.shape[-1] // 2, 2])
-        return tf.sqrt(tf.reduce_sum(tf.square(pairs), axis=-1) + 1e-8)  # the root has no slope at 0
-
-    def compute_output_shape(self, input_shape):
-        """(..., 2n) -> (..., n)."""
-        return (*input_shape[:-1], input_shape[-1] // 2)
 
 
 def _told(x: keras.KerasTensor, num_classes: int | None, given: keras.KerasTensor | None = None):

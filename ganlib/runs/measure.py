@@ -142,13 +142,14 @@ def scores_of(gan: "Engine", data: Any, options: dict[str, Any]) -> tuple[list[d
         return [], "a style transfer has no targets to compare with"
     if not gan.sampled:
         return [], "`ganlib evaluate` compares translations with held-out targets"
-    if data.name != "fashion_mnist":
-        return [], f"FID(fashion-cnn) judges fashion_mnist only, not {data.name}"
     from ganlib import metrics
 
+    judges = {"fashion_mnist": metrics.fid_fashion_cnn, "faces": metrics.fid_faces_cnn}
+    if data.name not in judges:
+        return [], f"ganlib has an FID of its own for {' and '.join(judges)}, not for {data.name}"
     started = time.perf_counter()
     try:
-        score = metrics.fid_fashion_cnn(lambda n, seed: gan.sample(n, seed=seed))
+        score = judges[data.name](lambda n, seed: gan.sample(n, seed=seed))
     except InputError as error:  # such as images too small for the network
         return [], str(error)
     return [score | {"seconds": round(time.perf_counter() - started, 1)}], None
