@@ -219,7 +219,7 @@ def compare(gan: Any, folder: Path) -> None:
         sys.exit(f"parameters: {counts(gan)} here, {folder.joinpath('counts.json').read_text()} there")
     for player, prefix in (("generator", "G."), ("discriminator", "D.")):
         ganlib.convert.load(gan.players()[player], arrays, prefix)
-    images = gan.generator(theirs["latents"], noise=()).numpy()
+    images = gan.generator.synthesis(gan.generator.styles(theirs["latents"]), noise=()).numpy()
     logits = gan.discriminator(theirs["images"].transpose(0, 2, 3, 1)).numpy()
     for name, ours in (("images", images.transpose(0, 3, 1, 2)), ("logits", logits)):
         different = np.abs(ours - theirs[name]).max() / np.abs(theirs[name]).max()
@@ -279,7 +279,7 @@ def main_step(loss_of: Callable, players: dict[str, Any]) -> Callable[[], None]:
     generator, discriminator = players["generator"].train(), players["discriminator"].train()
     loss = loss_of("cpu", generator.mapping, generator.synthesis, discriminator)
     optimizers = {
-        n: torch.optim.Adam(p.parameters(), lr=2e-3, betas=(0, 0.99), eps=1e-8) for n, p in players.items()
+        n: torch.optim.Adam(p.parameters(), lr=2e-3, betas=(0.0, 0.99), eps=1e-8) for n, p in players.items()
     }
     size = SIZES["batch_size"]
     real, none = torch.rand(size, 3, SIZES["resolution"], SIZES["resolution"]) * 2 - 1, torch.zeros(size, 0)

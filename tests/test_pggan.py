@@ -4,6 +4,9 @@ tests/data/pggan_blocks.npz: the formulas of tkarras/progressive_growing_of_gans
 `net/`; pggan_net_8.npz: genforce's port of the official networks at 0d16060. Both under the official names.
 """
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import keras
@@ -366,3 +369,48 @@ def test_a_batch_that_cannot_be_grouped_is_refused():
     gan = smoke(PGGAN, group_size=4, batch_size=6)
     with pytest.raises(InputError, match="6 images cannot be cut into groups"):
         gan.fit(data.from_arrays(RAW).batch(6), steps_per_epoch=1, verbose=0)
+
+
+@pytest.mark.long
+def test_ten_kills_of_a_growing_run_change_no_bit(tmp_path):
+    """`ganlib train`, killed from outside wherever it happens to be, ten times, and resumed each time."""
+    model = {"resolution": 16, "fade_images": 800, "stable_images": 400}
+    command = [sys.executable, "-m", "ganlib.cli", "train", "pggan"]
+    start = [
+        "--preset",
+        "smoke",
+        "--data",
+        "digits",
+        "--kimg",
+        "2.8",
+        "--checkpoint-every",
+        "5",
+        "--deterministic",
+    ]
+    start += ["--no-score", "--sample-every", "100000"]
+    start += [part for name, value in model.items() for part in ("--set", f"{name}={value}")]
+    straight, out = tmp_path / "straight", tmp_path / "killed"
+    subprocess.run([*command, *start, "--out", straight], check=True, capture_output=True)
+    killed = []
+    for mark in range(20, 320, 30):
+        more = ["--resume"] if killed else start
+        process = subprocess.Popen([*command, *more, "--out", out], stdout=subprocess.DEVNULL)
+        step = 0
+        while step < mark:
+            assert process.poll() is None, f"ended at {step}, before {mark}"
+            time.sleep(0.002)
+            found = checkpoints.latest(out / "checkpoints") if (out / "checkpoints").is_dir() else None
+            step = int(found.name.removeprefix("step-")) if found else 0
+        process.kill()
+        assert process.wait() == -9
+        killed.append(step)
+    subprocess.run([*command, "--resume", "--out", out], check=True, capture_output=True)
+    gans = [PGGAN.from_preset("smoke", channels=1, **model) for _ in range(2)]
+    phases, schedule = gans[0].phases(), gans[0].schedule()
+    assert sum(phases[schedule.at(step)].level.fading for step in killed) >= 3, killed
+    for gan, run in zip(gans, (straight, out), strict=True):
+        gan.compile()
+        assert checkpoints.restore(gan, run / "checkpoints") == 350
+    for a, b in zip(*(gan.state() for gan in gans), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert (straight / "model.weights.h5").exists() and (out / "model.weights.h5").exists()

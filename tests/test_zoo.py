@@ -2,6 +2,7 @@
 
 import json
 from importlib import resources
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -16,7 +17,8 @@ NAMES = list(zoo.recipes())
 
 
 def stem_of(name):
-    return zoo.recipes()[name].model.presets[zoo.PRESET].weights.removesuffix(".weights.h5")
+    recipe = zoo.recipes()[name]
+    return recipe.model.presets[recipe.preset].weights.removesuffix(".weights.h5")
 
 
 def test_every_preset_with_weights_has_a_recipe_and_its_files():
@@ -35,7 +37,7 @@ def test_every_preset_with_weights_has_a_recipe_and_its_files():
 @pytest.mark.parametrize("name", NAMES)
 def test_the_file_is_small_and_half_precise(name):
     with resources.as_file(FOLDER / f"{stem_of(name)}.weights.h5") as path:
-        assert path.stat().st_size < 2_000_000
+        assert path.stat().st_size < 3_000_000
         kinds = set()
         with h5py.File(path) as file:
             file.visititems(lambda _, item: kinds.add(str(getattr(item, "dtype", "group"))))
@@ -48,7 +50,7 @@ def test_the_file_is_small_and_half_precise(name):
 def test_the_card_says_what_is_measured_again(name):
     recipe = zoo.recipes()[name]
     stored = json.loads((FOLDER / f"{stem_of(name)}.json").read_text())
-    measured = recipe.measure(recipe.model.from_preset(zoo.PRESET))
+    measured = recipe.measure(recipe.model.from_preset(recipe.preset))
     assert measured.keys() == stored.keys()
     for metric, (value, _) in measured.items():
         assert 0 < stored[metric]["error"] < max(0.2 * stored[metric]["value"], 0.02)
@@ -61,10 +63,14 @@ def test_the_card_says_what_is_measured_again(name):
     assert len(failures.split()) >= 10
 
 
+def test_all_together_stay_small():
+    assert sum(path.stat().st_size for path in Path(str(FOLDER)).iterdir() if path.is_file()) < 20_000_000
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_training_has_moved_every_network(name):
-    model = zoo.recipes()[name].model
-    trained, untrained = model.from_preset(zoo.PRESET), model.untrained(zoo.PRESET)
+    recipe = zoo.recipes()[name]
+    trained, untrained = recipe.model.from_preset(recipe.preset), recipe.model.untrained(recipe.preset)
     for network, other in zip(trained.networks().values(), untrained.networks().values(), strict=True):
         moved = [
             np.abs(a.numpy() - b.numpy()).max() > 0
@@ -75,8 +81,8 @@ def test_training_has_moved_every_network(name):
 
 def test_weights_that_do_not_fit_are_refused():
     with pytest.raises(CheckpointError, match="does not fit DCGAN"):
-        DCGAN.from_preset(zoo.PRESET, base_channels=8)
-    assert DCGAN.untrained(zoo.PRESET, base_channels=8).image_shape == (32, 32, 1)
+        DCGAN.from_preset(zoo.FASHION, base_channels=8)
+    assert DCGAN.untrained(zoo.FASHION, base_channels=8).image_shape == (32, 32, 1)
     with pytest.raises(InputError, match="no preset 'fashion_64_zoo'"):
         DCGAN.untrained("fashion_64_zoo")
 
@@ -87,14 +93,14 @@ def test_unknown_names():
 
 
 def test_training_goes_on_and_the_weights_are_rounded_only(tmp_path):
-    recipe = zoo.Recipe(DCGAN, 48, lambda split, seed: small(), lambda gan: {}, "")
+    recipe = zoo.Recipe(DCGAN, "smoke", 48, lambda split, seed: small(), lambda gan: {}, "")
     gan = DCGAN.from_preset("smoke", batch_size=8)
     gan.compile()
     first = zoo.train(gan, recipe, tmp_path / "run")
     assert gan.images_seen == 48
     again = DCGAN.from_preset("smoke", batch_size=8)
     again.compile()
-    longer = zoo.Recipe(DCGAN, 64, lambda split, seed: small(), lambda gan: {}, "")
+    longer = zoo.Recipe(DCGAN, "smoke", 64, lambda split, seed: small(), lambda gan: {}, "")
     assert zoo.train(again, longer, tmp_path / "run") > first  # the sittings add up
     assert (again.images_seen, again.step) == (64, 8)
 
