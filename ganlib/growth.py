@@ -12,7 +12,7 @@ import tensorflow as tf
 from ganlib.arguments import require_positive, require_positive_integers
 from ganlib.errors import InputError
 from ganlib.layers.growing import SMALLEST, Stage, levels_of
-from ganlib.layers.resampling import box_down, nearest_up
+from ganlib.layers.resampling import box_down, enlarged, nearest_up
 from ganlib.phases import Phase
 
 
@@ -165,14 +165,11 @@ class Growth:
         """Images of the full resolution, enlarged while growth has not reached it."""
         sampler = super().sampler(truncation, seed)
 
-        def enlarged(inputs):
-            images = sampler(inputs)
-            while images.shape[1] < self.image_shape[0]:
-                images = nearest_up(images)
-            return images
+        def whole(inputs):
+            return enlarged(sampler(inputs), self.image_shape[0])
 
-        enlarged.trace_key = getattr(sampler, "trace_key", None)
-        return enlarged
+        whole.trace_key = getattr(sampler, "trace_key", None)
+        return whole
 
     def load_weights(self, filepath):
         """As ever; the stage is that of the weights."""

@@ -22,6 +22,7 @@ from ganlib.layers import OneHot
 from ganlib.layers.equalized import EqualizedDense
 from ganlib.layers.noise import NoiseInjection
 from ganlib.layers.pixel_norm import PixelNormalization
+from ganlib.layers.resampling import enlarged
 from ganlib.replicas import batch_size_of, mean_over_replicas
 from ganlib.trick import Trick
 
@@ -242,7 +243,7 @@ class Styled:
     def images_of_styles(
         self, ws: np.ndarray, noise: Collection[int] | None = None, seed: int | None = 0
     ) -> np.ndarray:
-        """The averaged synthesis' images of ws (n, layers, w_dim).
+        """The averaged synthesis' images of ws (n, layers, w_dim), enlarged while growth has not reached their size.
 
         Args:
             ws: A style for each layer, see `styles_of`.
@@ -252,7 +253,9 @@ class Styled:
         noise = None if noise is None else tuple(noise)
 
         def images(ws):
-            return self.ema_generator.synthesis(ws, noise=noise, **self.call_options())
+            return enlarged(
+                self.ema_generator.synthesis(ws, noise=noise, **self.call_options()), self.image_shape[0]
+            )
 
         return self._chunks.run(("synthesis", noise), images, ws, sampling.key_from(seed, "sample noise"))
 

@@ -3,6 +3,7 @@
 tests/data/stylegan_net_8.npz: genforce's port of the official networks at 0d16060, under the official names.
 """
 
+import functools
 import math
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ganlib.errors import InputError
 from ganlib.layers.growing import Stage
 from ganlib.layers.noise import NoiseInjection
 from ganlib.models import StyleGAN, stylegan
+from ganlib.runs.train import _headline
 from ganlib.styled import mapping_network
 
 NET = dict(np.load(Path(__file__).parent / "data" / "stylegan_net_8.npz"))
@@ -306,3 +308,22 @@ def test_the_mapping_learns_a_hundred_times_slower():
 def test_errors_say_what_to_do(arguments, message):
     with pytest.raises(InputError, match=message):
         StyleGAN.from_preset("smoke", **arguments)
+
+
+def test_styles_give_whole_images_in_mid_growth_too():
+    gan = StyleGAN.from_preset("smoke", resolution=16)
+    gan.compile()
+    batches = tf.data.Dataset.from_tensor_slices(gan.example_batch(64)).batch(8).repeat()
+    gan.fit(batches, steps_per_epoch=2, verbose=0)
+    assert gan.level.level < 2  # not at 16x16 yet
+    latents = gan.sample_latents(3, seed=0)
+    images = gan.images_of_styles(gan.styles_of(latents))
+    assert images.shape == (3, 16, 16, 1)
+    np.testing.assert_array_equal(images[:, ::2, ::2], images[:, 1::2, 1::2])
+
+
+def test_the_command_names_all_batch_sizes():
+    gan = StyleGAN.from_preset("smoke", batch_sizes=((4, 16),))
+    headline = functools.partial(_headline, "stylegan", gan, data.load("digits", resolution=8))
+    assert "50 steps, 8 or 16 images each" in headline({"preset": "smoke", "out": "x"}, 50)
+    assert "1 steps, 16 images each" in headline({"preset": "smoke", "out": "x"}, 1)

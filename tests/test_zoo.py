@@ -10,6 +10,7 @@ import pytest
 
 from ganlib.errors import CheckpointError, InputError
 from ganlib.models import DCGAN, registry
+from ganlib.zoo import blind
 from ganlib.zoo import train as zoo
 
 FOLDER = resources.files("ganlib.zoo")
@@ -122,3 +123,12 @@ def small():
 def test_shares_have_errors_even_at_the_ends():
     assert zoo.share(0.5, 100) == (0.5, pytest.approx(0.05))
     assert zoo.share(1.0, 100) == (1.0, pytest.approx(0.01))
+
+
+def test_a_blind_page_holds_all_and_its_key_says_which():
+    samples, real = np.full((64, 2, 2, 1), 1.0), np.full((64, 2, 2, 1), -1.0)
+    images, key = blind.mixed(samples, real, seed=3)
+    assert len(images) == 128 and len(key) == 64 and (images[key] == 1).all()
+    assert (np.delete(images, key, axis=0) == -1).all() and 16 < sum(number < 64 for number in key) < 48
+    with pytest.raises(InputError, match="the zoo has no 'x'"):
+        blind.main("x")

@@ -34,6 +34,13 @@ def nearest_up(x: tf.Tensor) -> tf.Tensor:
     return tf.reshape(copies, [n, 2 * height, 2 * width, channels])
 
 
+def enlarged(images: tf.Tensor, resolution: int) -> tf.Tensor:
+    """Images doubled until they are as high as `resolution`; as they are, if they are."""
+    while images.shape[1] < resolution:
+        images = nearest_up(images)
+    return images
+
+
 def box_down(x: tf.Tensor, factor: int = 2) -> tf.Tensor:
     """The mean of each square of `factor` by `factor` pixels."""
     return x if factor == 1 else tf.nn.avg_pool2d(x, factor, factor, "VALID")

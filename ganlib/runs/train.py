@@ -184,9 +184,12 @@ def _headline(model: str, gan: "Engine", data: Any, options: dict[str, Any], ste
     size = "endless" if data.size is None else f"{data.size:,}"
     networks = ", ".join(f"{player} {count:,}" for player, count in parameters_of(gan).items())
     start = f"step {int(gan.step):,} of {steps:,}" if int(gan.step) else f"{steps:,} steps"
+    schedule = gan.schedule()
+    sizes = {schedule.images_a_step[schedule.at(step)] for step in {0, *schedule.ends[:-1]} if step < steps}
+    each = " or ".join(map(str, sorted(sizes)))
     return (
         f"{model} {options['preset']} ({networks} trainable parameters) on {data.name} ({size} examples of "
-        f"{shape}): {start}, {gan.images_for(1)} images each, into {options['out']}"
+        f"{shape}): {start}, {each} images each, into {options['out']}"
     )
 
 
