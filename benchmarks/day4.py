@@ -198,7 +198,7 @@ def controls() -> None:
         images = loaded(name, seed=2 if name == "faces" else 0).to_numpy(n)
         for kind, shown in (
             ("real images", images),
-            ("real images, noise", metrics.gaussian_noise(images, 0.2)),
+            ("real images, noise", metrics.disturbances.gaussian_noise(images, 0.2)),
         ):
             add(
                 f"{kind}/{name}",

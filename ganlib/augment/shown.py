@@ -22,7 +22,10 @@ def require_images(gan: "Engine", name: str, channels: Collection[int] | None = 
     """
     networks = [player.network for player in gan.players_of("discriminator")]
     inputs = [known[0] for known in (getattr(network, "inputs", None) for network in networks) if known]
-    for shape in (gan.image_shape, *(tuple(known.shape[1:]) for known in inputs)):
+    shapes = [tuple(known.shape[1:]) for known in inputs]
+    if any(len(shape) == 3 for shape in shapes):  # StackedGAN's upper D looks at features, as they are
+        shapes = [shape for shape in shapes if len(shape) == 3]
+    for shape in (gan.image_shape, *shapes):
         if len(shape) != 3 or (channels and shape[2] not in channels):
             of = " or ".join(map(str, channels or ["channels"]))
             raise InputError(
