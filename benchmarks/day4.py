@@ -164,10 +164,13 @@ def train(system: str, name: str, augment: str | None = None) -> None:
         row = {"images": gan.images_seen, "seconds": round(time.perf_counter() - start, 1)}
         add(key, row | scores(gan, name))
         checkpoints.save(gan, folder, keep=1)
-        plots.save_png(plots.grid(gan.sample(64, seed=0)), folder / f"{gan.images_seen:07d}.png")
+        plots.save_png(
+            plots.grid(np.clip(gan.sample(64, seed=0), -1, 1)), folder / f"{gan.images_seen:07d}.png"
+        )
     PICTURES.mkdir(exist_ok=True)
     plots.save_png(
-        plots.grid(gan.sample(32, seed=0), columns=8), PICTURES / f"day4_{key.replace('/', '_')}.png"
+        plots.grid(np.clip(gan.sample(32, seed=0), -1, 1), columns=8),
+        PICTURES / f"day4_{key.replace('/', '_')}.png",
     )
 
 
