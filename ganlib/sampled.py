@@ -91,7 +91,7 @@ class Sampled:
         return self.images_of(inputs, truncation, seed)
 
     def images_of(self, inputs: Any, truncation: float | None = None, seed: int | None = 0) -> np.ndarray:
-        """The sampler's images of `inputs`.
+        """The sampler's images of `inputs`; what a G without tanh makes beyond [-1, 1] is cut off.
 
         Args:
             inputs: Latents (n, latent_dim), or [latents, classes]: labels (n,), or weights of classes (n, num_classes),
@@ -106,10 +106,10 @@ class Sampled:
         if self.classes is None or np.ndim(inputs[1]) < 2:
             sampler = self.sampler(truncation, seed)
             name = ("sampler", truncation, getattr(sampler, "trace_key", None))
-            return self._chunks.run(name, sampler, inputs, key)
+            return sampling.shown(self._chunks.run(name, sampler, inputs, key))
         latents, weights = inputs
         weights = self.classes.require_weights(weights, len(latents))
-        return self._chunks.run("mixing", self._mixing, [latents, weights], key)
+        return sampling.shown(self._chunks.run("mixing", self._mixing, [latents, weights], key))
 
     def sample_labels(
         self, n: int, labels: Sequence[int] | None = None, seed: int | None = None

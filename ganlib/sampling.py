@@ -106,3 +106,8 @@ def latents(
 def uniform_images(shape: Any, seed: int, purpose: str) -> tf.Tensor:
     """Random numbers (n, height, width, channels), uniform on [-1, 1), a function of the seed and the purpose."""
     return 2.0 * uniform(key_of(seed, f"example {purpose}"), 0, 0, list(shape)) - 1.0
+
+
+def shown(found: np.ndarray) -> np.ndarray:
+    """Images (n, height, width, channels) cut to [-1, 1], as in a saved picture; points as they are."""
+    return np.clip(found, -1.0, 1.0) if found.ndim == 4 else found

@@ -257,7 +257,8 @@ class Styled:
                 self.ema_generator.synthesis(ws, noise=noise, **self.call_options()), self.image_shape[0]
             )
 
-        return self._chunks.run(("synthesis", noise), images, ws, sampling.key_from(seed, "sample noise"))
+        key = sampling.key_from(seed, "sample noise")
+        return sampling.shown(self._chunks.run(("synthesis", noise), images, ws, key))
 
 
 @keras.saving.register_keras_serializable("ganlib")

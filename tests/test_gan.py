@@ -310,3 +310,16 @@ def test_which_row_sees_which_batch():
     ]  # fmt: skip
     latents = [z for who, _, z in seen if who == "D"]
     assert len(set(latents)) == 6
+
+
+def test_samples_are_cut_to_what_can_be_shown():
+    """StyleGAN's G has no tanh: its images, and those of its styles, can be drawn and saved as they are."""
+    gan = registry()["stylegan2"].from_preset("smoke")
+    gan.ema_generator.synthesis.set_weights([40 * w for w in gan.ema_generator.synthesis.get_weights()])
+    latents = gan.sample_latents(4, seed=0)
+    beyond = gan.ema_generator(latents).numpy()
+    assert np.abs(beyond).max() > 1.5
+    for images in (gan.sample(4, seed=0), gan.images_of_styles(gan.styles_of(latents))):
+        assert np.abs(images).max() == 1
+        np.testing.assert_allclose(images, np.clip(beyond, -1, 1), atol=1e-4)
+    assert tiny().sample(3).shape[1:] == tiny().image_shape

@@ -387,8 +387,8 @@ def test_ten_kills_of_a_growing_run_change_no_bit(tmp_path):
         "5",
         "--deterministic",
     ]
-    start += ["--no-score", "--sample-every", "100000"]
-    start += [part for name, value in model.items() for part in ("--set", f"{name}={value}")]
+    start += ["--no-score", "--sample-every", "100000", "--resolution", "16"]
+    start += ["--set", "fade_images=800", "--set", "stable_images=400"]
     straight, out = tmp_path / "straight", tmp_path / "killed"
     subprocess.run([*command, *start, "--out", straight], check=True, capture_output=True)
     killed = []

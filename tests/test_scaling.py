@@ -101,7 +101,8 @@ def run(name, arguments, strategy, optimizer):
             layer.shards = 2
     images, labels = gan.split_batch(tensors)
     judge = (gan.players_of("discriminator") or gan.players_of("generator"))[-1]
-    judged = images[:8] if labels is None or name in ("cyclegan", "stacked-gan") else [images[:8], labels[:8]]
+    alone = labels is None or name in ("acgan", "cyclegan", "stacked-gan")
+    judged = images[:8] if alone else [images[:8], labels[:8]]
     if name == "lapgan":  # the level in training
         judge = gan.player(f"discriminator_{gan.level}")
         judged = gan.at_level(gan.level, images[:8])[0]

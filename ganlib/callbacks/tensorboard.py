@@ -4,7 +4,6 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from ganlib import plots
@@ -54,7 +53,7 @@ class TensorBoard(EverySteps):
             self._drawn = self.step // self.images_every
             samples = self.model.sample(self.n, seed=self.seed)
             if samples.ndim == 4:
-                pixels = plots.tile(np.clip(samples, -1, 1))
+                pixels = plots.tile(samples)
                 with self._writer.as_default(step=self.step):
                     tf.summary.image("samples", pixels.reshape(1, *pixels.shape[:2], -1))
 
