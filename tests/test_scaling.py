@@ -41,7 +41,8 @@ ZERO_GRADIENT["cyclegan"] = {
 ZERO_GRADIENT["cyclegan"] |= {f"discriminator_{d}/3/bias" for d in "ab"}
 
 # A last bias of D that real and generated images pull at alike.
-ZERO_GRADIENT |= {"pggan": {"discriminator/6/bias"}, "stacked-gan": {"discriminator_1/5/bias"}}
+ZERO_GRADIENT |= {"pggan": {"discriminator/6/bias"}, "acgan": {"discriminator/28/bias"}}
+ZERO_GRADIENT["stacked-gan"] = {"discriminator_1/5/bias", "discriminator_0/9/bias"}
 
 # WGAN's RMSprop starts with steps of ten learning rates whatever the gradient's size, rounding included, and clipping
 # to 0.01 leaves gradients of 1e-5: it is compared with a tenth of its rate and c = 1. Adam without momentum does the
