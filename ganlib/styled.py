@@ -187,7 +187,7 @@ class Styled:
         """Truncation is of w: z is drawn as ever."""
         if truncation is not None and not math.isfinite(truncation):
             raise InputError(f"truncation={truncation!r} is out of range: give psi, for example 0.7")
-        return sampling.latents(n, self.latent_dim, self.latent_distribution, None, seed)
+        return sampling.latents(n, self.latent_dim, self.latent_distribution, seed)
 
     def sampler(self, truncation=None, seed=None):
         """The average of mapping and synthesis, with w pulled to its mean by psi = `truncation`."""
