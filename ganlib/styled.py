@@ -197,7 +197,7 @@ class Styled:
             return network(inputs, truncation=truncation, cutoff=cutoff, **self.call_options())
 
         images.trace_key = cutoff
-        return images
+        return self.at_moved_latents(images)
 
     def images_of(self, inputs, truncation=None, seed=0):
         """As ever; between classes by way of w."""

@@ -206,6 +206,7 @@ def composed():
         [tricks.WeightClipping(0.3), tricks.SkipUpdate(2.05), penalties.DRAGANPenalty(0.1)],
         [
             tricks.SemiSupervised(0.5), penalties.GradientPenalty(0.5), penalties.OneSidedGradientPenalty(1.0),
+            tricks.LatentOptimisation("natural", 0.5, 1.0, 2, weight=0.1),
         ],
     ]  # fmt: skip
 

@@ -7,6 +7,7 @@ from ganlib.models.cyclegan import CycleGAN as CycleGAN
 from ganlib.models.dcgan import DCGAN as DCGAN
 from ganlib.models.dragan import DRAGAN as DRAGAN
 from ganlib.models.lapgan import LAPGAN as LAPGAN
+from ganlib.models.logan import LOGAN as LOGAN
 from ganlib.models.lsgan import LSGAN as LSGAN
 from ganlib.models.pggan import PGGAN as PGGAN
 from ganlib.models.pix2pix import Pix2Pix as Pix2Pix
@@ -44,4 +45,5 @@ def registry() -> dict[str, type[Engine]]:
         "adain": AdaINStyleTransfer,
         "stylegan": StyleGAN,
         "stylegan2": StyleGAN2,
+        "logan": LOGAN,
     }
