@@ -30,8 +30,9 @@ RATES = {"cyclegan": 3e-5, "adain": 1e-6}
 def smoke(name, **compiled):
     """A compiled smoke preset with SGD: what is compared to rounding must not divide by it, as Adam does."""
     gan = registry()[name].from_preset("smoke", seed=3)
-    optimizers = [keras.optimizers.SGD(RATES.get(name, 0.01)) for _ in range(2)]
-    gan.compile(*optimizers[: 1 + bool(gan.players_of("discriminator"))], **compiled)
+    roles = [role for role in ("generator", "discriminator", "encoder") if gan.players_of(role)]
+    rates = {f"{role}_optimizer": keras.optimizers.SGD(RATES.get(name, 0.01)) for role in roles}
+    gan.compile(**rates, **compiled)
     return gan
 
 

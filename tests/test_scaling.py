@@ -73,8 +73,8 @@ def run(name, arguments, strategy, optimizer):
         if optimizer == "sgd":
             rate = 0.05 if name in ("vanilla-gan", "dcgan") else 0.002  # the other games are steeper
             rate = {"cyclegan": 1e-4, "adain": 1e-6}.get(name, rate)  # whose objectives weigh more
-            rivals = bool(gan.players_of("discriminator"))
-            gan.compile(*(keras.optimizers.SGD(rate) for _ in range(1 + rivals)))
+            roles = [role for role in ("generator", "discriminator", "encoder") if gan.players_of(role)]
+            gan.compile(**{f"{role}_optimizer": keras.optimizers.SGD(rate) for role in roles})
         else:
             gan.compile()
     larger = {"vanilla-gan": 50, "stacked-gan": 5}  # D starts so near zero that there is only rounding to compare
@@ -105,6 +105,9 @@ def run(name, arguments, strategy, optimizer):
     if name == "lapgan":  # the level in training
         judge = gan.player(f"discriminator_{gan.level}")
         judged = gan.at_level(gan.level, images[:8])[0]
+    if name == "bigbigan":  # which judges images and latents
+        judged = [judged, tf.linspace(-1.0, 1.0, 8 * gan.latent_dim)]
+        judged[1] = tf.reshape(judged[1], [8, gan.latent_dim])
     if name == "adain":  # which has no discriminator: the decoder's images of features
         judged = gan.encoder(images[:8])[-1]
     options = {"training": False, **gan.call_options()}

@@ -3,6 +3,9 @@
 from ganlib.engine import Engine
 from ganlib.models.acgan import ACGAN as ACGAN
 from ganlib.models.adain import AdaINStyleTransfer as AdaINStyleTransfer
+from ganlib.models.bigbigan import BigBiGAN as BigBiGAN
+from ganlib.models.biggan import BigGAN as BigGAN
+from ganlib.models.biggan_deep import BigGANDeep as BigGANDeep
 from ganlib.models.cyclegan import CycleGAN as CycleGAN
 from ganlib.models.dcgan import DCGAN as DCGAN
 from ganlib.models.dragan import DRAGAN as DRAGAN
@@ -45,5 +48,8 @@ def registry() -> dict[str, type[Engine]]:
         "adain": AdaINStyleTransfer,
         "stylegan": StyleGAN,
         "stylegan2": StyleGAN2,
+        "biggan": BigGAN,
+        "biggan-deep": BigGANDeep,
+        "bigbigan": BigBiGAN,
         "logan": LOGAN,
     }
