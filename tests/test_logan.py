@@ -8,7 +8,7 @@ import tensorflow as tf
 from ganlib import losses
 from ganlib.errors import InputError
 from ganlib.gan import GAN
-from ganlib.models import LOGAN, SNGAN
+from ganlib.models import LOGAN, SNGAN, BigGANDeep
 from ganlib.tricks import LatentOptimisation
 from ganlib.updates import Move
 
@@ -225,6 +225,44 @@ def test_networks_and_recipe_are_sngans():
         assert ours.latent_distribution == "uniform" and isinstance(ours.adversarial_loss, losses.Hinge)
         (trick,) = ours.tricks
         assert (trick.method, trick.step_size, trick.steps) == ("natural", 0.9, 1)
+
+
+def test_biggan_deep_is_leaky_and_has_the_papers_steps():
+    gan = LOGAN("biggan_deep", 16, 1, 3, base_channels=2, batch_size=4, seed=1)
+    base = BigGANDeep.from_preset(
+        "smoke", num_classes=3, latent_dim=256, shared_dim=128, attention=8, batch_size=4, seed=1
+    )
+    for name, network in base.players().items():
+        ours = gan.players()[name]
+        shapes = [[tuple(w.shape) for w in n.trainable_variables] for n in (ours, network)]
+        assert shapes[0] == shapes[1]
+        kinds = [type(layer).__name__ for layer in ours.layers]
+        assert (
+            kinds.count("LeakyReLU") == [type(layer).__name__ for layer in network.layers].count("ReLU") > 5
+        )
+        assert "ReLU" not in kinds
+        assert {layer.negative_slope for layer in ours.layers if "Leaky" in type(layer).__name__} == {0.2}
+    orthogonal, trick = gan.tricks
+    assert type(orthogonal).__name__ == "OrthogonalRegularization" and orthogonal.weight == 1e-4
+    assert (trick.step_size, trick.damping, trick.share, trick.weight, trick.steps) == (
+        0.9,
+        5.0,
+        0.5,
+        300.0,
+        1,
+    )
+    assert (gan.latent_dim, gan.n_critic) == (256, 1)
+    gan.compile()
+    rates = {name: (float(o.learning_rate), o.beta_2) for name, o in gan.optimizers().items()}
+    assert rates == {"generator": (pytest.approx(1e-4), 0.999), "discriminator": (pytest.approx(4e-4), 0.999)}
+    z, labels = gan.sample_latents(4, seed=0), np.array([0, 1, 2, 0])
+    with gan.streams.at(0, 0), gan.streams.scope("x"):
+        found, _ = trick.latents(gan, gan.player("generator"), tf.constant(z), tf.constant(labels))
+    changed = np.abs(found - z).max(axis=0) > 0
+    assert changed[:128].all() and not changed[128:].any()
+    np.testing.assert_array_equal(gan.sample(4, labels, seed=0), gan.images_of([z, labels]))
+    with pytest.raises(InputError, match="num_classes=3: 'resnet' has no classes"):
+        LOGAN(num_classes=3)
 
 
 def test_no_steps_are_the_base_model():
