@@ -2,7 +2,7 @@
 
 Brock, Donahue, Simonyan. ICLR 2019, arXiv:1809.11096.
 Networks: appendix B, figure 15 and tables 4 to 6; at 32x32 and 64x64 as in the authors' code (ajbrock/BigGAN-PyTorch,
-commit 9845943, BigGAN.py), which has no D for 512x512: that is the paper's. SAGAN's, wider (`base_channels`), with three
+commit 9845943, BigGAN.py), which has no D for 512x512: that is the paper's. SAGAN's, wider (`base_channels`), with
 changes that can be chosen: one embedding of classes that all batch norms of G share, through linear layers
 (`shared_embedding`); a part of z for every block beside it (`skip_z`); orthogonal regularisation (`orthogonal`). The
 rows of table 1 are presets. Trainable parameters at 128x128, ch 96, 1000 classes: G 70,433,988 (72,595,908 without
