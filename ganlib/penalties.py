@@ -256,6 +256,8 @@ def weight_matrices(network: keras.Model) -> list[tf.Tensor]:
                 matrices.append(layer.matrix(weight))
             elif getattr(layer, "mixes_classes", False):
                 matrices.append(tf.transpose(weight))
+            elif isinstance(layer, keras.layers.Conv2DTranspose):
+                matrices.append(tf.reshape(tf.transpose(weight, [0, 1, 3, 2]), [-1, weight.shape[2]]))
             else:
                 matrices.append(tf.reshape(weight, [-1, weight.shape[-1]]))
     return matrices

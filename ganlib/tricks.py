@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from ganlib.arguments import (
@@ -24,6 +25,8 @@ from ganlib.arguments import (
     require_share,
 )
 from ganlib.errors import InputError
+from ganlib.penalties import weight_matrices
+from ganlib.randomness import host_generator
 from ganlib.replicas import batch_size_of, gathered, mean_over_replicas
 from ganlib.trick import Trick
 
@@ -398,6 +401,115 @@ class LatentOptimisation(Trick):
             if gan.latent_distribution == "uniform":
                 latents = tf.clip_by_value(latents, -1.0, 1.0)
         return latents, change
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class ClampedSingularValue(Trick):
+    """Brock et al. 2019, arXiv:1809.11096, section 4.1: after an update the largest singular values are clamped.
+
+        W <- W - max(0, sigma0 - c) u0 v0^T
+
+    with c a constant, or a multiple of the second value sigma1, u0 and v0 the first singular vectors, W a kernel or
+    table as spectral normalisation sees it, (out, rest). The other singular values stay as they are. Of a spectrally
+    normalised layer it is the weight itself that is clamped, not W / sigma(W).
+
+    The first values are found by subspace iteration (Halko, Martinsson & Tropp 2011, arXiv:0909.4061, algorithm 4.4) on
+    a few vectors that are kept from step to step, as the paper's power iterations are.
+
+    Args:
+        value: c; None: `ratio` says it.
+        ratio: c as a multiple of sigma1; None: `value` says it. Weights with one row or one column have no sigma1 and
+            are left alone.
+        players: Whose weights: "generator", "discriminator" or "both".
+        iterations: Of the subspace iteration, in each update.
+
+    Raises:
+        InputError: An argument is out of range, or not exactly one of `value` and `ratio` is given.
+    """
+
+    def __init__(
+        self,
+        value: float | None = None,
+        ratio: float | None = None,
+        players: str = "both",
+        iterations: int = 2,
+    ):
+        given = {name: number for name, number in (("value", value), ("ratio", ratio)) if number is not None}
+        if len(given) != 1:
+            raise InputError(f"value={value!r}, ratio={ratio!r}: give one of the two, for example ratio=2.0")
+        require_positive(example="2.0", **given)
+        require_known("players", players, ("generator", "discriminator", "both"))
+        require_positive_integers(iterations=iterations)
+        self.value = value
+        self.ratio = ratio
+        self.players = players
+        self.iterations = iterations
+        self._blocks: dict[str, list[keras.Variable]] = {}
+
+    def build(self, gan):
+        """Vectors that start near the first singular ones of each weight."""
+        roles = ("generator", "discriminator") if self.players == "both" else (self.players,)
+        self._blocks = {
+            player.name: [_first_vectors(matrix) for matrix in weight_matrices(player.network)]
+            for role in roles
+            for player in gan.players_of(role)
+        }
+
+    @property
+    def variables(self):
+        """The vectors."""
+        return [block.value for blocks in self._blocks.values() for block in blocks]
+
+    def after_update(self, gan, player):
+        """Clamp the player's weights."""
+        if player.name not in self._blocks:
+            return
+        variables = [v.value for v in player.network.trainable_variables]
+        with tf.GradientTape() as tape:
+            matrices = weight_matrices(player.network)
+            pairs = zip(matrices, self._blocks[player.name], strict=True)
+            products = tf.add_n(
+                [tf.reduce_sum(matrix * self._excess(matrix, block)) for matrix, block in pairs]
+            )
+        # a matrix is its weight's numbers in another order: the gradient of the product puts them back
+        changes = tape.gradient(products, variables)
+        changed = [(v, change) for v, change in zip(variables, changes, strict=True) if change is not None]
+
+        def clamp(strategy, changes):
+            for (variable, _), change in zip(changed, changes, strict=True):
+                strategy.extended.update(variable, lambda v, change: v.assign_sub(change), args=(change,))
+
+        tf.distribute.get_replica_context().merge_call(clamp, args=([change for _, change in changed],))
+
+    def _excess(self, matrix: tf.Tensor, block: keras.Variable) -> tf.Tensor:
+        """max(0, sigma0 - c) v0 u0^T of a matrix (rest, out); the vectors move on."""
+        matrix = tf.stop_gradient(matrix)
+        right = tf.convert_to_tensor(block)
+        for _ in range(self.iterations):
+            left = tf.linalg.qr(tf.matmul(matrix, right)).q
+            right = tf.linalg.qr(tf.matmul(matrix, left, transpose_a=True)).q
+        left = tf.linalg.qr(tf.matmul(matrix, right)).q
+        values, u, v = tf.linalg.svd(tf.matmul(left, tf.matmul(matrix, right), transpose_a=True))
+        left, right = tf.matmul(left, u), tf.matmul(right, v)
+        block.assign(right)
+        if self.ratio is None:
+            most = self.value
+        elif matrix.shape[0] == 1 or matrix.shape[1] == 1:
+            return tf.zeros_like(matrix)
+        else:
+            most = self.ratio * values[1]
+        return tf.nn.relu(values[0] - most) * tf.matmul(left[:, :1], right[:, :1], transpose_b=True)
+
+
+def _first_vectors(matrix: tf.Tensor, most: int = 4) -> keras.Variable:
+    """The first right singular vectors of a matrix (rest, out), (out, at most `most`): nearly, by a few iterations."""
+    matrix = matrix.numpy().astype(np.float64)
+    shape = (matrix.shape[1], min(most, *matrix.shape))
+    right = host_generator(0, "singular vectors").standard_normal(shape)
+    for _ in range(10):
+        right = np.linalg.qr(matrix.T @ (matrix @ right)).Q
+    kept = {"trainable": False, "aggregation": "only_first_replica", "name": "singular_vectors"}
+    return keras.Variable(right.astype(np.float32), **kept)
 
 
 def image_buffer(size: int, shape: Sequence[int]) -> tuple[keras.Variable, keras.Variable]:
