@@ -67,11 +67,8 @@ class Standing:
     # cached past Keras, for which a network in an attribute would be one more network
     @functools.cached_property
     def _standing(self) -> keras.Model:
-        """The copy that samples: its batch norms keep the last batch's statistics as they are."""
-        network = copy_of(self.ema_generator)
-        for norm in batch_norms(network):
-            norm.momentum, norm.unbiased = 0.0, False
-        return network
+        """The copy that samples."""
+        return copy_of(self.ema_generator)
 
     @functools.cached_property
     def _mixing(self) -> Callable[[Any], tf.Tensor]:
@@ -89,10 +86,13 @@ def accumulate(network: keras.Model, batches: list[Any]) -> None:
     """Set each batch norm's statistics to the mean of those of the batches.
 
     Args:
-        network: Whose batch norms have momentum 0: a training pass leaves the batch's own statistics.
+        network: One for sampling: from now on its batch norms keep the statistics of their last batch alone, which those
+            of the next pass would replace.
         batches: Inputs of the network.
     """
     norms = batch_norms(network)
+    for norm in norms:
+        norm.momentum, norm.unbiased = 0.0, False
     variables = [v for norm in norms for v in (norm.moving_mean, norm.moving_variance)]
     run = tf.function(lambda inputs: network(inputs, training=True))
     sums = [0.0] * len(variables)
