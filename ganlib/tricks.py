@@ -486,12 +486,11 @@ class ClampedSingularValue(Trick):
         matrix = tf.stop_gradient(matrix)
         right = tf.convert_to_tensor(block)
         for _ in range(self.iterations):
-            left = tf.linalg.qr(tf.matmul(matrix, right)).q
-            right = tf.linalg.qr(tf.matmul(matrix, left, transpose_a=True)).q
-        left = tf.linalg.qr(tf.matmul(matrix, right)).q
+            right = _orthonormal(tf.matmul(matrix, tf.matmul(matrix, right), transpose_a=True))
+        block.assign(right)
+        left = _orthonormal(tf.matmul(matrix, right))
         values, u, v = tf.linalg.svd(tf.matmul(left, tf.matmul(matrix, right), transpose_a=True))
         left, right = tf.matmul(left, u), tf.matmul(right, v)
-        block.assign(right)
         if self.ratio is None:
             most = self.value
         elif matrix.shape[0] == 1 or matrix.shape[1] == 1:
@@ -499,6 +498,12 @@ class ClampedSingularValue(Trick):
         else:
             most = self.ratio * values[1]
         return tf.nn.relu(values[0] - most) * tf.matmul(left[:, :1], right[:, :1], transpose_b=True)
+
+
+def _orthonormal(vectors: tf.Tensor) -> tf.Tensor:
+    """An orthonormal basis of the columns of (n, k), that of the QR decomposition with a positive diagonal of R."""
+    q, r = tf.linalg.qr(vectors)
+    return q * tf.where(tf.linalg.diag_part(r) < 0, -1.0, 1.0)
 
 
 def _first_vectors(matrix: tf.Tensor, most: int = 4) -> keras.Variable:
