@@ -34,6 +34,11 @@ ZERO_GRADIENT = {"wgan-gp": RESIDUAL, "sngan": RESIDUAL, "projection-gan": RESID
 ZERO_GRADIENT["sagan"] = {f"generator/{i}/bias" for i in (8, 15, 18, 34, 41, 44)}
 ZERO_GRADIENT["sagan"] |= {f"generator/{i}/moving_mean" for i in (12, 31, 38, 48)}
 
+ZERO_GRADIENT["logan"] = RESIDUAL
+# BigBiGAN's layers have spectral vectors and conditional norms.
+ZERO_GRADIENT["bigbigan"] = {f"generator/{i}/bias" for i in (10, 19, 22)}
+ZERO_GRADIENT["bigbigan"] |= {f"generator/{i}/moving_mean" for i in (12, 26)}
+
 # CycleGAN's convolutions have biases in front of instance norms, which take them out again.
 ZERO_GRADIENT["cyclegan"] = {
     f"{g}/{i}/bias" for g in ("generator_ab", "generator_ba") for i in (1, 3, 5, 7, 9, 11, 13)
