@@ -1,8 +1,8 @@
 """BigGAN and BigGAN-deep against their paper and the authors' code: counts to the integer, whole networks, the recipe.
 
 tests/data/biggan_nets.npz: tiny networks of ajbrock/BigGAN-PyTorch at 9845943 (BigGAN.py, BigGANdeep.py) with random
-biases, gains and statistics: state dictionaries, inputs, and outputs in evaluation, in training, and in evaluation behind
-that pass; of images every fourth row and column.
+biases, gains and statistics: state dictionaries, inputs, and outputs in evaluation, in training, and in evaluation
+after it; of images every fourth row and column.
 """
 
 from pathlib import Path
@@ -119,7 +119,7 @@ def test_official_arrays_that_do_not_fit_are_refused():
         convert.load(generator(8, 12, 3, True), state, prefix="G/")
     with pytest.raises(CheckpointError, match=r"G/shared.weight has the shape \(5, 3\)"):
         convert.load(generator(16, 12, 4, True), state, prefix="G/")
-    with pytest.raises(CheckpointError, match="there is no shared.weight"):
+    with pytest.raises(CheckpointError, match=r"there is no shared\.weight"):
         convert.load(generator(16, 12, 3, True), state)
     for a, b in zip(before, network.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
