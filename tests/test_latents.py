@@ -286,7 +286,8 @@ def test_every_pair():
     np.testing.assert_array_equal(weights, [[1, 0], [0, 1], [1, 0], [0, 1]])
 
 
-OF_SEVERAL_NETWORKS = ("lapgan", "stacked-gan", "stylegan2")  # with tests of their own
+# with tests of their own; LOGAN's smoke preset has no classes
+OF_SEVERAL_NETWORKS = ("lapgan", "stacked-gan", "stylegan2", "logan")
 
 
 def models_that_know_classes():
