@@ -14,6 +14,7 @@ MODELS = list(registry())
 # in test_stylegan2.py
 REPEATED = (
     "lapgan", "stacked-gan", "lsgan", "dragan", "sngan", "acgan", "projection-gan", "pggan", "stylegan2",
+    "biggan-deep",
 )  # fmt: skip
 # With the paper's optimiser too: momentum, RMSprop, Adam without momentum, Adam on a schedule. All under test-all.
 PAPER = ("vanilla-gan", "wgan", "wgan-gp", "cyclegan")
@@ -38,6 +39,13 @@ ZERO_GRADIENT["logan"] = RESIDUAL
 # BigBiGAN's layers have spectral vectors and conditional norms.
 ZERO_GRADIENT["bigbigan"] = {f"generator/{i}/bias" for i in (10, 19, 22)}
 ZERO_GRADIENT["bigbigan"] |= {f"generator/{i}/moving_mean" for i in (12, 26)}
+# BigGAN's too: all of them before a block's own norms, and those behind the last attention.
+ZERO_GRADIENT["biggan"] = {f"generator/{i}/bias" for i in (11, 41, 50, 53)}
+ZERO_GRADIENT["biggan"] |= {f"generator/{i}/moving_mean" for i in (13, 43, 57)}
+DEEP = (11, 20, 29, 47, 56, 65, 92, 101, 110, 119, 128, 137, 146, 155)
+ZERO_GRADIENT["biggan-deep"] = {f"generator/{i}/bias" for i in DEEP}
+MEANS = (13, 22, 31, 49, 58, 67, 94, 103, 112, 121, 130, 139, 148, 159)
+ZERO_GRADIENT["biggan-deep"] |= {f"generator/{i}/moving_mean" for i in MEANS}
 
 # CycleGAN's convolutions have biases in front of instance norms, which take them out again.
 ZERO_GRADIENT["cyclegan"] = {
@@ -93,7 +101,8 @@ def run(name, arguments, strategy, optimizer):
         for weight in (w for network in gan.networks().values() for w in network.weights):
             if weight.name == "strength":
                 weight.assign(tf.ones(weight.shape))
-    if name == "sagan":  # attention takes part from the start; its gamma, a sum over all positions, is not all there is
+    # attention takes part from the start; its gamma, a sum over all positions, is not all there is
+    if name in ("sagan", "biggan", "biggan-deep"):
         for weight in (w for network in gan.players().values() for w in network.weights):
             if weight.name == "gamma" and weight.shape == ():
                 weight.assign(0.5)
