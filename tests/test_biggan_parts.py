@@ -151,6 +151,18 @@ def test_the_gradient_is_the_authors(kind):
     np.testing.assert_allclose(0.5 * gradient, expected, **close)
 
 
+@pytest.mark.parametrize("out", [6, 13, 40])
+def test_many_short_rows_in_the_other_order(out):
+    rows = np.random.default_rng(0).normal(size=(out, 6))
+    with tf.GradientTape() as tape:
+        matrix = tf.constant(rows.T, tf.float32)
+        tape.watch(matrix)
+        value = penalties.off_diagonal_square(matrix)
+    products = rows @ rows.T * (1 - np.eye(out))
+    np.testing.assert_allclose(value, np.sum(products**2), rtol=1e-5)
+    np.testing.assert_allclose(tape.gradient(value, matrix), (4 * products @ rows).T, rtol=1e-4, atol=1e-3)
+
+
 def test_the_term_is_of_g_and_of_every_matrix_but_the_shared_embedding():
     gan = BigGAN.from_preset("smoke", orthogonal=0.01)
     images = gan.example_batch(8)

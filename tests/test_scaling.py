@@ -39,12 +39,12 @@ ZERO_GRADIENT["logan"] = RESIDUAL
 # BigBiGAN's layers have spectral vectors and conditional norms.
 ZERO_GRADIENT["bigbigan"] = {f"generator/{i}/bias" for i in (10, 19, 22)}
 ZERO_GRADIENT["bigbigan"] |= {f"generator/{i}/moving_mean" for i in (12, 26)}
-# BigGAN's too: all of them before a block's own norms, and those behind the last attention.
-ZERO_GRADIENT["biggan"] = {f"generator/{i}/bias" for i in (11, 41, 50, 53)}
-ZERO_GRADIENT["biggan"] |= {f"generator/{i}/moving_mean" for i in (13, 43, 57)}
-DEEP = (11, 20, 29, 47, 56, 65, 92, 101, 110, 119, 128, 137, 146, 155)
+# BigGAN's too: what those in front of attention do beside is a millionth of it.
+ZERO_GRADIENT["biggan"] = {f"generator/{i}/bias" for i in (11, 20, 23, 41, 50, 53)}
+ZERO_GRADIENT["biggan"] |= {f"generator/{i}/moving_mean" for i in (13, 34, 43, 57)}
+DEEP = (11, 20, 29, 38, 47, 56, 65, 74, 92, 101, 110, 119, 128, 137, 146, 155)
 ZERO_GRADIENT["biggan-deep"] = {f"generator/{i}/bias" for i in DEEP}
-MEANS = (13, 22, 31, 49, 58, 67, 94, 103, 112, 121, 130, 139, 148, 159)
+MEANS = (13, 22, 31, 40, 49, 58, 67, 85, 94, 103, 112, 121, 130, 139, 148, 159)
 ZERO_GRADIENT["biggan-deep"] |= {f"generator/{i}/moving_mean" for i in MEANS}
 
 # CycleGAN's convolutions have biases in front of instance norms, which take them out again.
