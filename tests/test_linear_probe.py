@@ -27,8 +27,8 @@ def test_the_gradient_of_the_objective_is_zero_at_the_probe(classes):
         residuals = scipy.special.softmax(probe.logits(x), axis=1) - np.eye(classes)[y]
         # of two classes scikit-learn keeps one row of weights, whose square is |w|^2: twice those of the two halves
         gradient = residuals.T @ z / len(x) + decay * (2 if classes == 2 else 1) * probe.weights
-        np.testing.assert_allclose(gradient, 0, atol=2e-4)
-        np.testing.assert_allclose(residuals.mean(axis=0), 0, atol=2e-4)
+        np.testing.assert_allclose(gradient, 0, atol=5e-4)
+        np.testing.assert_allclose(residuals.mean(axis=0), 0, atol=5e-4)
 
 
 def test_two_points_have_a_closed_form():

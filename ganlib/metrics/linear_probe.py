@@ -21,6 +21,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ganlib.arguments import require_positive, require_positive_integers
 from ganlib.errors import InputError
@@ -76,7 +77,7 @@ def linear_probe(
     test_features: Any,
     test_labels: Any,
     *,
-    weight_decay: float = 1e-3,
+    weight_decay: float = 1e-2,
     iterations: int = 1000,
 ) -> LinearProbe:
     """Train a linear classifier on features, and score it on others.
@@ -87,7 +88,7 @@ def linear_probe(
         test_features: (m, ...), the same shape but for m.
         test_labels: (m,), of classes that are among `labels`.
         weight_decay: Of the weights, not of the offsets; the mean loss over the examples stands beside it, so that it
-            means the same for every n.
+            means the same for every n. 1e-2 suits 5,000 raw images better than 1e-3 (0.837 to 0.822 on Fashion-MNIST).
         iterations: Of L-BFGS, at most.
 
     Raises:
@@ -96,7 +97,7 @@ def linear_probe(
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    require_positive(example="1e-3", weight_decay=weight_decay)
+    require_positive(example="1e-2", weight_decay=weight_decay)
     require_positive_integers(iterations=iterations)
     rows, test_rows = _rows("features", features), _rows("test_features", test_features)
     if rows.shape[1] != test_rows.shape[1]:
@@ -115,8 +116,9 @@ def linear_probe(
     # a feature that is constant but for rounding has nothing to say
     deviation[deviation <= 1e-12 * np.maximum(1.0, np.abs(mean))] = np.inf
     # scikit-learn minimises C * (sum of the losses) + |w|^2 / 2
-    model = LogisticRegression(C=1.0 / (weight_decay * len(rows)), max_iter=iterations, tol=1e-5)
-    with warnings.catch_warnings(record=True) as caught:
+    model = LogisticRegression(C=1.0 / (weight_decay * len(rows)), max_iter=iterations, tol=1e-4)
+    # on a busy machine threads that wait for each other took 60 times as long
+    with warnings.catch_warnings(record=True) as caught, threadpool_limits(1):
         warnings.simplefilter("always", ConvergenceWarning)
         model.fit((rows - mean) / deviation, labels)
     converged = not any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
