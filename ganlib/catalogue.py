@@ -59,7 +59,7 @@ def zero_weights() -> Iterator[None]:
     """Inside, normal and orthogonal initial weights are zeros: drawing them takes longer than all the rest."""
     import keras
 
-    names = ("Orthogonal", "RandomNormal")
+    names = ("HeNormal", "Orthogonal", "RandomNormal")
     kept = {name: getattr(keras.initializers, name) for name in names}
     try:
         for name in names:

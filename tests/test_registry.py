@@ -215,8 +215,10 @@ def test_a_resumed_run_is_the_run_that_was_not_stopped(name, tmp_path):
 
 BUILT_ELSEWHERE = {"lsun_64", "mnist_28", "imagenet_128"}  # in the models' own tests
 BUILT_ELSEWHERE |= {"facades_256", "unet_128", "horse2zebra_256", "resnet6_128"}
-BUILT_ELSEWHERE |= {f"imagenet_128_{row}" for row in ("no_ortho", "shared", "separate", "baseline", "ch64")}
-BUILT_ELSEWHERE |= {"imagenet_256", "imagenet_512"}
+BUILT_ELSEWHERE |= {
+    f"imagenet_128_{row}" for row in ("no_ortho", "shared", "separate", "baseline", "ch64", "revnet")
+}
+BUILT_ELSEWHERE |= {"imagenet_256", "imagenet_512", "imagenet_128_revnet_x4"}
 
 
 @pytest.mark.parametrize("name", NAMES)

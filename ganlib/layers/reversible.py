@@ -45,7 +45,7 @@ class Bottleneck(Configured):
                 strides,
                 padding="same",
                 use_bias=False,
-                kernel_initializer="he_normal",
+                kernel_initializer=keras.initializers.HeNormal(),
                 name=f"convolution_{i}",
                 dtype=self.dtype_policy,
             )

@@ -184,7 +184,12 @@ def perceptron(
 
 def _convolution(channels: int, kernel_size: int, strides: int) -> layers.Layer:
     return layers.Conv2D(
-        channels, kernel_size, strides, padding="same", use_bias=False, kernel_initializer="he_normal"
+        channels,
+        kernel_size,
+        strides,
+        padding="same",
+        use_bias=False,
+        kernel_initializer=keras.initializers.HeNormal(),
     )
 
 
