@@ -61,7 +61,7 @@ def encoder(channels, latent, base, blocks, units, reversible, stem):
     return total + 2 * width + perceptron(width, units, 2) + 2 * dense(units, latent)
 
 
-@pytest.mark.parametrize("architecture", ["resnet", "revnet"])
+@pytest.mark.parametrize("architecture", ["resnet", pytest.param("revnet", marks=pytest.mark.long)])
 def test_counts_at_128_follow_from_biggans(architecture):
     with catalogue.zero_weights():
         g, e, d = ARCHITECTURES[architecture].networks(
@@ -186,11 +186,13 @@ def test_scores_are_of_the_image_of_z_and_of_both(small):
 def test_unary_terms_can_be_left_out(terms):
     gan = BigBiGAN.from_preset("smoke", terms=terms)
     assert len(tf.nest.flatten(gan.discriminator.outputs)) == len(terms)
+    assert BigBiGAN.from_config(gan.get_config()).terms == terms
+    if len(terms) > 1:
+        return
     found = gan.gradients(batch_of(gan))
     assert set(found) == {"generator", "encoder", "discriminator"}
     for gradients in found.values():
         assert sum(float(tf.reduce_sum(tf.abs(gradient))) for _, gradient in gradients) > 0
-    assert BigBiGAN.from_config(gan.get_config()).terms == terms
 
 
 def test_one_row_moves_generator_and_encoder_by_the_same_loss(small):

@@ -260,7 +260,6 @@ def test_biggan_deep_is_leaky_and_has_the_papers_steps():
         found, _ = trick.latents(gan, gan.player("generator"), tf.constant(z), tf.constant(labels))
     changed = np.abs(found - z).max(axis=0) > 0
     assert changed[:128].all() and not changed[128:].any()
-    np.testing.assert_array_equal(gan.sample(4, labels, seed=0), gan.images_of([z, labels]))
     with pytest.raises(InputError, match="num_classes=3: 'resnet' has no classes"):
         LOGAN(num_classes=3)
 
@@ -272,7 +271,7 @@ def test_no_steps_are_the_base_model():
         SNGAN.from_preset("smoke", n_critic=1, seed=1),
     ):
         gan.latent_distribution = "uniform"
-        gan.compile()
+        gan.compile(run_eagerly=True)
         images = gan.example_batch(2 * gan.batch_size)
         data = tf.data.Dataset.from_tensor_slices(images).batch(gan.batch_size)
         gan.fit(data, steps_per_epoch=2, verbose=0)
