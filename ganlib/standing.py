@@ -86,8 +86,7 @@ def accumulate(network: keras.Model, batches: list[Any]) -> None:
     """Set each batch norm's statistics to the mean of those of the batches.
 
     Args:
-        network: One for sampling: from now on its batch norms keep the statistics of their last batch alone, which those
-            of the next pass would replace.
+        network: One for sampling: from now on a training pass replaces its batch norms' statistics by the batch's own.
         batches: Inputs of the network.
     """
     norms = batch_norms(network)
