@@ -14,6 +14,7 @@ _MODULES = (
     "checkpoints",
     "convert",
     "data",
+    "ensemble",
     "errors",
     "latents",
     "layers",
@@ -31,6 +32,7 @@ _MODULES = (
 # What is found here under a name of its own: attribute -> (module, name in it, or "" for the module itself). The
 # course's apparatus stands on the library, so it is named here and imported nowhere.
 _SHORTCUTS = {
+    "Ensemble": ("ganlib.ensemble", "Ensemble"),
     "GAN": ("ganlib.gan", "GAN"),
     "budget": ("ganlib.teaching.budget", "budget"),
     "claims": ("ganlib.teaching.claims", ""),

@@ -3,7 +3,9 @@
 `make catalogue` writes the file again; a test compares it with the models, so it cannot go stale unseen.
 """
 
+import contextlib
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,16 +41,33 @@ def parameters_of(gan: "Engine") -> dict[str, int]:
 
 
 def build() -> list[dict[str, Any]]:
-    """The catalogue, by building every preset of every model: seconds, and gigabytes for the largest."""
+    """The catalogue, by building every preset of every model, with zeros: seconds, and gigabytes for the largest."""
     from ganlib.quiet import import_tensorflow
 
     import_tensorflow()
     from ganlib import models
 
-    return [
-        entry_of(name, cls, {preset: parameters_of(cls.untrained(preset)) for preset in cls.presets})
-        for name, cls in models.registry().items()
-    ]
+    with zero_weights():
+        return [
+            entry_of(name, cls, {preset: parameters_of(cls.untrained(preset)) for preset in cls.presets})
+            for name, cls in models.registry().items()
+        ]
+
+
+@contextlib.contextmanager
+def zero_weights() -> Iterator[None]:
+    """Inside, normal and orthogonal initial weights are zeros: drawing them takes longer than all the rest."""
+    import keras
+
+    names = ("HeNormal", "Orthogonal", "RandomNormal")
+    kept = {name: getattr(keras.initializers, name) for name in names}
+    try:
+        for name in names:
+            setattr(keras.initializers, name, lambda *_, **__: "zeros")
+        yield
+    finally:
+        for name, initializer in kept.items():
+            setattr(keras.initializers, name, initializer)
 
 
 if __name__ == "__main__":

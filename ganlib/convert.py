@@ -1,6 +1,6 @@
 """Weights of official code, by their official names.
 
-PGGAN's and StyleGAN's are TensorFlow variables, StyleGAN2's (and ADA's) PyTorch state dictionaries.
+PGGAN's and StyleGAN's are TensorFlow variables, StyleGAN2's (and ADA's) and BigGAN's PyTorch state dictionaries.
 
     ganlib.convert.load(gan.generator, "network-G.npz")            # or .safetensors, or a dictionary of arrays
     ganlib.convert.load(gan.discriminator, arrays, prefix="D/")
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from ganlib import convert_biggan
 from ganlib.errors import CheckpointError, InputError
 from ganlib.layers.equalized import Bias, EqualizedConv2D, EqualizedDense
 from ganlib.layers.growing import SMALLEST
@@ -61,7 +62,7 @@ def load(network: keras.Model, source: str | Path | Arrays, prefix: str = "") ->
     """Set all variables of a network from official arrays.
 
     Args:
-        network: A generator or discriminator of PGGAN, StyleGAN or StyleGAN2.
+        network: A generator or discriminator of PGGAN, StyleGAN, StyleGAN2, BigGAN or BigGAN-deep.
         source: A file (.npz without pickled objects, or .safetensors), or official name -> array.
         prefix: Of the names in the source that belong to this network: "G/", "D.".
 
@@ -154,6 +155,8 @@ def slots(network: keras.Model) -> list[Slot]:
     Raises:
         InputError: There is no table for this kind of network.
     """
+    if convert_biggan.has_layout(network):
+        return [Slot(*slot) for slot in convert_biggan.slots(network)]
     if isinstance(network, StyledGenerator):
         of_two = isinstance(network.synthesis, stylegan2.Synthesis)
         return list((_stylegan2_generator if of_two else _stylegan_generator)(network))
@@ -166,7 +169,7 @@ def slots(network: keras.Model) -> list[Slot]:
     if type(network) not in tables or not all(isinstance(layer, _OFFICIAL) for layer in layers):
         raise InputError(
             f"{network.name} ({type(network).__name__}) has no official layout here: give a network of PGGAN (without "
-            "batch norm, layer norm and minibatch discrimination), StyleGAN or StyleGAN2"
+            "batch norm, layer norm and minibatch discrimination), StyleGAN, StyleGAN2, BigGAN or BigGAN-deep"
         )
     return list(tables[type(network)](network))
 

@@ -168,6 +168,25 @@ class GAN(Adversarial, Sampled, Engine):
             inputs = self.conditioned(self.draw_latents(n), labels)
             return (generator or self._playing)(inputs)
 
+    def sampler(self, truncation=None, seed=None):
+        """The averaged generator, at latents as tricks move them."""
+        return self.at_moved_latents(super().sampler(truncation, seed))
+
+    def at_moved_latents(self, sampler: Callable[[Any], tf.Tensor]) -> Callable[[Any], tf.Tensor]:
+        """A sampler that lets tricks move its latents (`Trick.sampled_latents`); itself, where none does."""
+        movers = [trick for trick in self.tricks if trick.has("sampled_latents")]
+        if not movers:
+            return sampler
+
+        def images(inputs):
+            latents, labels = (inputs, None) if self.classes is None else inputs
+            for trick in movers:
+                latents = trick.sampled_latents(self, sampler, latents, labels)
+            return sampler(self.conditioned(latents, labels))
+
+        images.trace_key = (getattr(sampler, "trace_key", None), *(repr(t.get_config()) for t in movers))
+        return images
+
     def _fakes(self, name: str, real: tf.Tensor, labels: Any) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Samples for the update of a player, as many as real images, and what tricks add to its loss for them.
 

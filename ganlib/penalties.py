@@ -1,6 +1,6 @@
-"""Penalties on the slope of D, as terms of D's loss: small objects for `GAN(penalties=[...])`.
+"""Penalties as terms of a player's loss: small objects for `GAN(penalties=[...])`. Of D's slope, and of weights.
 
-Each is a pure function of D, images and random numbers, and an object that draws those numbers and weighs the term.
+Those of the slope are a pure function of D, images and random numbers, and an object that draws these and weighs it.
 The slope at an image x is |grad_x D(x)|, the Euclidean norm over all its pixels, one number a sample. The square root
 has 1e-12 under it: its derivative at 0 would be infinite. Other code has 0 there (mimicry, PGGAN) or 1e-10 (TF-GAN).
 """
@@ -10,7 +10,8 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from ganlib.arguments import require_not_negative, require_positive, require_positive_integers
+from ganlib.arguments import require_known, require_not_negative, require_positive, require_positive_integers
+from ganlib.layers.spectral_normalization import SpectralNormalized
 from ganlib.replicas import batch_size_of, mean_over_replicas
 from ganlib.trick import Trick
 
@@ -202,6 +203,78 @@ class R2(R1):
     def term(self, discriminator, streams, real, fake):
         """E |grad D|^2 at generated images."""
         return tf.reduce_mean(squared_slopes(discriminator, fake))
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class OrthogonalRegularization(Trick):
+    """Brock et al. 2019, arXiv:1809.11096, eq. 3: rows of a weight matrix should be orthogonal, whatever their lengths.
+
+        weight / 2 * sum over W of |W W^T * (1 - I)|^2     W: (out, rest), the norm Frobenius', * element by element
+
+    The factor 1/2 makes the gradient 2 weight (W W^T * (1 - I)) W: what the authors' code (BigGAN-PyTorch, utils.py,
+    `ortho`) adds to a gradient for this strength, half of that of eq. 3 as it is written. Eq. 3 has W^T W, and rows in
+    the code are the outputs of a layer. Every kernel and every table of a network takes part but a plain embedding's,
+    which all layers share; W is the weight itself, not W / sigma(W). Biases, scales and gains of attention do not.
+
+    Args:
+        weight: beta; the paper's is 1e-4, for G.
+        role: Whose weights: "generator" or "discriminator".
+        every: Steps from one computation to the next; above 1 the term, times `every`, has an update of its own.
+    """
+
+    def __init__(self, weight: float = 1e-4, role: str = "generator", every: int = 1):
+        require_not_negative(example="1e-4", weight=weight)
+        require_known("role", role, ("generator", "discriminator"))
+        require_positive_integers(every=every)
+        self.weight = weight
+        self.role = role
+        self.every = every
+
+    def penalty(self, gan, player, real, fake, labels):
+        """The weighted term, of that player's loss only."""
+        if player.role != self.role:
+            return None
+        squares = [off_diagonal_square(matrix) for matrix in weight_matrices(player.network)]
+        return 0.5 * self.weight * tf.add_n(squares)
+
+
+def weight_matrices(network: keras.Model) -> list[tf.Tensor]:
+    """Each kernel and table of a network as a matrix (rest, out), float32: the transposes of `(out, rest)`.
+
+    A kernel's last axis are a layer's outputs, but where its layer says otherwise (`SpectralNormalized.matrix`); of a
+    table of classes the classes are the rows. Plain embeddings, which layers share, are left out.
+    """
+    matrices = []
+    for layer in network._flatten_layers(include_self=False):
+        if type(layer) is keras.layers.Embedding:
+            continue
+        for variable in layer._trainable_variables:
+            if len(variable.shape) < 2:
+                continue
+            weight = tf.cast(tf.convert_to_tensor(variable), tf.float32)
+            if isinstance(layer, SpectralNormalized):
+                matrices.append(layer.matrix(weight))
+            elif getattr(layer, "mixes_classes", False):
+                matrices.append(tf.transpose(weight))
+            elif isinstance(layer, keras.layers.Conv2DTranspose):
+                matrices.append(tf.reshape(tf.transpose(weight, [0, 1, 3, 2]), [-1, weight.shape[2]]))
+            else:
+                matrices.append(tf.reshape(weight, [-1, weight.shape[-1]]))
+    return matrices
+
+
+def off_diagonal_square(matrix: tf.Tensor) -> tf.Tensor:
+    """|W W^T * (1 - I)|^2 of W = `matrix`^T: the sum of the squared products of different columns of `matrix`.
+
+    Where columns are many and short (24,576 of 20 numbers in BigGAN's first layer, whose products are 2.4 GB), as
+    |W^T W|^2 less the squares of the diagonal. Long columns may be almost orthogonal, and little would be left of it.
+    """
+    rest, out = matrix.shape
+    if out > 2 * rest:
+        all_squares = tf.reduce_sum(tf.square(tf.matmul(matrix, matrix, transpose_b=True)))
+        return all_squares - tf.reduce_sum(tf.square(tf.reduce_sum(tf.square(matrix), axis=0)))
+    products = tf.matmul(matrix, matrix, transpose_a=True)
+    return tf.reduce_sum(tf.square(tf.linalg.set_diag(products, tf.zeros(products.shape[0], products.dtype))))
 
 
 def _batch_deviation(images: tf.Tensor) -> tf.Tensor:

@@ -12,9 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from ganlib import sampling
-from ganlib.arguments import require_positive_integers
+from ganlib.arguments import require_positive, require_positive_integers
 from ganlib.conditions import Classes, mixing_classes
 from ganlib.errors import InputError
+from ganlib.latents.truncation import truncate
 
 _SAMPLE_BATCH = 250
 
@@ -75,8 +76,8 @@ class Sampled:
         Args:
             n: How many.
             labels: Classes, for conditional models: one for all, or one a sample. By default they are drawn.
-            truncation: Largest absolute value of a latent: normal latents beyond it are drawn again (Brock et al.
-                2019, section 3.1), uniform ones are drawn from [-truncation, truncation].
+            truncation: Largest absolute value of a latent (Brock et al. 2019, section 3.1): the same draws, mapped to
+                the distribution cut off there (`ganlib.latents.truncate`).
             seed: Same seed, same samples; sample i is the same (to rounding) whatever `n` is. None draws a seed.
 
         Returns:
@@ -125,7 +126,10 @@ class Sampled:
 
     def sample_latents(self, n: int, truncation: float | None = None, seed: int | None = None) -> np.ndarray:
         """The latents (n, latent_dim) that `sample` uses for the same arguments."""
-        return sampling.latents(n, self.latent_dim, self.latent_distribution, truncation, seed)
+        if truncation is not None:
+            require_positive(example="0.7", truncation=truncation)
+        drawn = sampling.latents(n, self.latent_dim, self.latent_distribution, seed)
+        return drawn if truncation is None else truncate(drawn, truncation, self.latent_distribution)
 
     # cached past Keras, for which a network in an attribute would be one more network
     @functools.cached_property

@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from ganlib.arguments import require_seed
-from ganlib.errors import InputError
 from ganlib.randomness import RandomStreams, key_of, normal, uniform
 
 
@@ -73,34 +72,22 @@ class Chunks:
         return np.concatenate(found)[:n]
 
 
-def latents(
-    n: int, latent_dim: int, distribution: str, truncation: float | None, seed: int | None
-) -> np.ndarray:
+def latents(n: int, latent_dim: int, distribution: str, seed: int | None) -> np.ndarray:
     """Latents (n, latent_dim) for samples.
 
     Args:
         n: How many; latent i is the same whatever `n` is.
         latent_dim: Of each.
         distribution: "normal", or "uniform" on [-1, 1].
-        truncation: Largest absolute value: normal numbers beyond it are drawn again (Brock et al. 2019,
-            arXiv:1809.11096, section 3.1), uniform ones are drawn from [-truncation, truncation].
         seed: Same seed, same latents.
 
     Raises:
-        InputError: An argument is out of range.
+        InputError: The seed is no integer.
     """
-    if truncation is not None and not 0 < truncation < math.inf:
-        raise InputError(f"truncation={truncation!r} is out of range: give a number above 0, for example 0.7")
     key, shape = key_from(seed, "sample"), [n, latent_dim]
     if distribution == "uniform":
-        return (2.0 * uniform(key, 0, 0, shape).numpy() - 1.0) * min(truncation or 1.0, 1.0)
-    found = normal(key, 0, 0, shape).numpy()
-    for attempt in range(1, 10_000):
-        outside = np.abs(found) > (truncation or math.inf)
-        if not outside.any():
-            break
-        found = np.where(outside, normal(key, attempt, 0, shape).numpy(), found)
-    return np.clip(found, -(truncation or math.inf), truncation or math.inf)
+        return 2.0 * uniform(key, 0, 0, shape).numpy() - 1.0
+    return normal(key, 0, 0, shape).numpy()
 
 
 def uniform_images(shape: Any, seed: int, purpose: str) -> tf.Tensor:

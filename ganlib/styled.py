@@ -188,7 +188,7 @@ class Styled:
         """Truncation is of w: z is drawn as ever."""
         if truncation is not None and not math.isfinite(truncation):
             raise InputError(f"truncation={truncation!r} is out of range: give psi, for example 0.7")
-        return sampling.latents(n, self.latent_dim, self.latent_distribution, None, seed)
+        return sampling.latents(n, self.latent_dim, self.latent_distribution, seed)
 
     def sampler(self, truncation=None, seed=None):
         """The average of mapping and synthesis, with w pulled to its mean by psi = `truncation`."""
@@ -198,7 +198,7 @@ class Styled:
             return network(inputs, truncation=truncation, cutoff=cutoff, **self.call_options())
 
         images.trace_key = cutoff
-        return images
+        return self.at_moved_latents(images)
 
     def images_of(self, inputs, truncation=None, seed=0):
         """As ever; between classes by way of w."""

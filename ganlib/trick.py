@@ -1,5 +1,6 @@
 """The hooks of a step: what penalties, tricks and augmentations are made of."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -45,6 +46,16 @@ class Trick:
         differentiates: D's update then has gradients through z', where samples otherwise are constants.
         """
         return latents, None
+
+    def sampled_latents(
+        self,
+        gan: "Engine",
+        sampler: Callable[[Any], tf.Tensor],
+        latents: tf.Tensor,
+        labels: tf.Tensor | None,
+    ) -> tf.Tensor:
+        """Latents in the place of those that `sampler` is given for samples. For LOGAN, which moves them there too."""
+        return latents
 
     def real_and_fake(self, gan: "Engine", real: tf.Tensor, fake: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """What a D is shown as real and as generated in its update: this replica's images, the same shapes."""

@@ -10,13 +10,23 @@ norm and minibatch discrimination are layers. Real and generated images always g
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from ganlib.arguments import require_not_negative, require_positive, require_positive_integers, require_share
+from ganlib.arguments import (
+    require_counts,
+    require_known,
+    require_not_negative,
+    require_positive,
+    require_positive_integers,
+    require_share,
+)
 from ganlib.errors import InputError
+from ganlib.penalties import weight_matrices
+from ganlib.randomness import host_generator
 from ganlib.replicas import batch_size_of, gathered, mean_over_replicas
 from ganlib.trick import Trick
 
@@ -292,6 +302,219 @@ class SemiSupervised(Trick):
         known = labels >= 0
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), logits)
         return self.weight * tf.reduce_mean(tf.where(known, losses, 0.0))
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class LatentOptimisation(Trick):
+    """LOGAN: Wu et al. 2019, arXiv:1912.00953: before both updates z takes steps up f(z) = D(G(z)), D's logit.
+
+        gradient           Delta z = alpha g,  g = df/dz                                        section 2.3, eq. 4
+        natural gradient   Delta z = alpha (g g^T + beta I)^-1 g = alpha / (beta + |g|^2) g     section 4, eq. 12
+        penalty            weight * E |Delta z|^2, a term of both losses                        eq. 17
+
+    z' = z + Delta z is what G's images are made of, in D's update and in G's. Both losses depend on D and G through
+    Delta z as well, and are differentiated through it (algorithm 1). Uniform latents are cut off at -1 and 1 after each
+    step, as there; normal ones are not. The damped Fisher matrix of one sample has rank one beside the identity, whence
+    the second form of the natural step (Sherman & Morrison). It is at most alpha / (2 sqrt(beta)) long.
+
+    Samples are moved as well, by the averaged G and by D as they are in evaluation. Truncation is of the z that the
+    steps start from. Images between classes (`images_of` with weights of classes) are not moved.
+
+    The paper takes one step, both gradients of a batch at one z', and its SN-GANs (section 5.1) and BigGANs (5.2)
+    alpha = 0.9, the latter beta = 5, a weight of 300 and half of z's elements. Here each row of the table draws its own
+    z. Which half is optimised is not said: here it is the first, so that the rest keeps what randomness it was given.
+
+    Args:
+        method: "natural", or "gradient".
+        step_size: alpha.
+        damping: beta, of the natural gradient.
+        steps: How many are taken in training; |Delta z| is of their sum.
+        sampling_steps: How many in sampling; None: as many as in training.
+        share: Of z's elements that are optimised, in (0, 1].
+        weight: Of the penalty.
+    """
+
+    def __init__(
+        self,
+        method: str = "natural",
+        step_size: float = 0.9,
+        damping: float = 5.0,
+        steps: int = 1,
+        sampling_steps: int | None = None,
+        share: float = 1.0,
+        weight: float = 300.0,
+    ):
+        require_known("method", method, ("natural", "gradient"))
+        require_positive(example="0.9", step_size=step_size, damping=damping, share=share)
+        if share > 1:
+            raise InputError(f"share={share!r} is out of range: give a number in (0, 1], for example 0.5")
+        require_counts(steps=steps, sampling_steps=steps if sampling_steps is None else sampling_steps)
+        require_not_negative(example="300", weight=weight)
+        self.method = method
+        self.step_size = step_size
+        self.damping = damping
+        self.steps = steps
+        self.sampling_steps = sampling_steps
+        self.share = share
+        self.weight = weight
+
+    def latents(self, gan, player, latents, labels):
+        """Moved latents and the penalty; the statistics of both networks stand still."""
+        judge, generator = gan.players_of("discriminator")[0], gan.frozen(gan.generator)
+
+        def score(z):
+            return gan.logits(judge, generator(gan.conditioned(z, labels)), labels)
+
+        moved, change = self.optimised(gan, score, latents, self.steps)
+        return moved, self.weight * tf.reduce_mean(tf.reduce_sum(tf.square(change), axis=1))
+
+    def sampled_latents(self, gan, sampler, latents, labels):
+        """Moved latents."""
+        judge = gan.players_of("discriminator")[0]
+
+        def score(z):
+            shown = gan.shown_to(judge, sampler(gan.conditioned(z, labels)), labels)
+            outputs = judge.network(shown, training=False, **gan.call_options())
+            return outputs[0] if isinstance(outputs, list | tuple) else outputs
+
+        steps = self.steps if self.sampling_steps is None else self.sampling_steps
+        return self.optimised(gan, score, tf.convert_to_tensor(latents), steps)[0]
+
+    def optimised(
+        self, gan, score: Callable[[tf.Tensor], tf.Tensor], latents: tf.Tensor, steps: int
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Latents after so many steps up their scores, and Delta z: the sum of the steps, cut off or not."""
+        size = latents.shape[-1]
+        chosen = tf.cast(tf.range(size) < math.ceil(self.share * size), latents.dtype)
+        change = tf.zeros_like(latents)
+        for _ in range(steps):
+            with tf.GradientTape() as tape:
+                tape.watch(latents)
+                scores = tf.reduce_sum(score(latents))
+            gradient = chosen * tape.gradient(scores, latents)
+            scale = self.step_size
+            if self.method == "natural":
+                scale /= self.damping + tf.reduce_sum(tf.square(gradient), axis=-1, keepdims=True)
+            step = scale * gradient
+            change += step
+            latents += step
+            if gan.latent_distribution == "uniform":
+                latents = tf.clip_by_value(latents, -1.0, 1.0)
+        return latents, change
+
+
+@keras.saving.register_keras_serializable("ganlib")
+class ClampedSingularValue(Trick):
+    """Brock et al. 2019, arXiv:1809.11096, section 4.1: after an update the largest singular values are clamped.
+
+        W <- W - max(0, sigma0 - c) u0 v0^T
+
+    with c a constant, or a multiple of the second value sigma1, u0 and v0 the first singular vectors, W a kernel or
+    table as spectral normalisation sees it, (out, rest). The other singular values stay as they are. Of a spectrally
+    normalised layer it is the weight itself that is clamped, not W / sigma(W).
+
+    The first values are found by subspace iteration (Halko, Martinsson & Tropp 2011, arXiv:0909.4061, algorithm 4.4) on
+    a few vectors that are kept from step to step, as the paper's power iterations are.
+
+    Args:
+        value: c; None: `ratio` says it.
+        ratio: c as a multiple of sigma1; None: `value` says it. Weights with one row or one column have no sigma1 and
+            are left alone.
+        players: Whose weights: "generator", "discriminator" or "both".
+        iterations: Of the subspace iteration, in each update.
+
+    Raises:
+        InputError: An argument is out of range, or not exactly one of `value` and `ratio` is given.
+    """
+
+    def __init__(
+        self,
+        value: float | None = None,
+        ratio: float | None = None,
+        players: str = "both",
+        iterations: int = 2,
+    ):
+        given = {name: number for name, number in (("value", value), ("ratio", ratio)) if number is not None}
+        if len(given) != 1:
+            raise InputError(f"value={value!r}, ratio={ratio!r}: give one of the two, for example ratio=2.0")
+        require_positive(example="2.0", **given)
+        require_known("players", players, ("generator", "discriminator", "both"))
+        require_positive_integers(iterations=iterations)
+        self.value = value
+        self.ratio = ratio
+        self.players = players
+        self.iterations = iterations
+        self._blocks: dict[str, list[keras.Variable]] = {}
+
+    def build(self, gan):
+        """Vectors that start near the first singular ones of each weight."""
+        roles = ("generator", "discriminator") if self.players == "both" else (self.players,)
+        self._blocks = {
+            player.name: [_first_vectors(matrix) for matrix in weight_matrices(player.network)]
+            for role in roles
+            for player in gan.players_of(role)
+        }
+
+    @property
+    def variables(self):
+        """The vectors."""
+        return [block.value for blocks in self._blocks.values() for block in blocks]
+
+    def after_update(self, gan, player):
+        """Clamp the player's weights."""
+        if player.name not in self._blocks:
+            return
+        variables = [v.value for v in player.network.trainable_variables]
+        with tf.GradientTape() as tape:
+            matrices = weight_matrices(player.network)
+            pairs = zip(matrices, self._blocks[player.name], strict=True)
+            products = tf.add_n(
+                [tf.reduce_sum(matrix * self._excess(matrix, block)) for matrix, block in pairs]
+            )
+        # a matrix is its weight's numbers in another order: the gradient of the product puts them back
+        changes = tape.gradient(products, variables)
+        changed = [(v, change) for v, change in zip(variables, changes, strict=True) if change is not None]
+
+        def clamp(strategy, changes):
+            for (variable, _), change in zip(changed, changes, strict=True):
+                strategy.extended.update(variable, lambda v, change: v.assign_sub(change), args=(change,))
+
+        tf.distribute.get_replica_context().merge_call(clamp, args=([change for _, change in changed],))
+
+    def _excess(self, matrix: tf.Tensor, block: keras.Variable) -> tf.Tensor:
+        """max(0, sigma0 - c) v0 u0^T of a matrix (rest, out); the vectors move on."""
+        matrix = tf.stop_gradient(matrix)
+        right = tf.convert_to_tensor(block)
+        for _ in range(self.iterations):
+            right = _orthonormal(tf.matmul(matrix, tf.matmul(matrix, right), transpose_a=True))
+        block.assign(right)
+        left = _orthonormal(tf.matmul(matrix, right))
+        values, u, v = tf.linalg.svd(tf.matmul(left, tf.matmul(matrix, right), transpose_a=True))
+        left, right = tf.matmul(left, u), tf.matmul(right, v)
+        if self.ratio is None:
+            most = self.value
+        elif matrix.shape[0] == 1 or matrix.shape[1] == 1:
+            return tf.zeros_like(matrix)
+        else:
+            most = self.ratio * values[1]
+        return tf.nn.relu(values[0] - most) * tf.matmul(left[:, :1], right[:, :1], transpose_b=True)
+
+
+def _orthonormal(vectors: tf.Tensor) -> tf.Tensor:
+    """An orthonormal basis of the columns of (n, k), that of the QR decomposition with a positive diagonal of R."""
+    q, r = tf.linalg.qr(vectors)
+    return q * tf.where(tf.linalg.diag_part(r) < 0, -1.0, 1.0)
+
+
+def _first_vectors(matrix: tf.Tensor, most: int = 4) -> keras.Variable:
+    """The first right singular vectors of a matrix (rest, out), (out, at most `most`): nearly, by a few iterations."""
+    matrix = matrix.numpy().astype(np.float64)
+    shape = (matrix.shape[1], min(most, *matrix.shape))
+    right = host_generator(0, "singular vectors").standard_normal(shape)
+    for _ in range(10):
+        right = np.linalg.qr(matrix.T @ (matrix @ right)).Q
+    kept = {"trainable": False, "aggregation": "only_first_replica", "name": "singular_vectors"}
+    return keras.Variable(right.astype(np.float32), **kept)
 
 
 def image_buffer(size: int, shape: Sequence[int]) -> tuple[keras.Variable, keras.Variable]:

@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 
 from ganlib import convert
 from ganlib.errors import CheckpointError, InputError
-from ganlib.models import DCGAN, PGGAN, pggan, stylegan, stylegan2
+from ganlib.models import DCGAN, PGGAN, biggan, biggan_deep, pggan, stylegan, stylegan2
 
 ROW = pggan.Row(pggan.pixel_normalized, pggan.leaky)
 
@@ -26,6 +26,13 @@ def of_stylegan2(forms=("skip", "residual"), classes=None):
     return stylegan2.networks(forms, 8, 3, 6, 5, 2, 32, 4, classes, 4)
 
 
+def of_biggan(shared_dim, skip_z):
+    return (
+        biggan.generator(16, 3, 5, 6, 2, 8, shared_dim, skip_z, "orthogonal"),
+        biggan.discriminator(16, 3, 5, 2, 8, 0.0, "orthogonal"),
+    )
+
+
 PAIRS = {
     "pggan": of_pggan,
     **{
@@ -37,6 +44,12 @@ PAIRS = {
         for name, e in stylegan2.ARCHITECTURES.items()
     },
     "stylegan2 with classes": lambda: of_stylegan2(classes=3),
+    "biggan": lambda: of_biggan(7, True),
+    "biggan with tables": lambda: of_biggan(None, False),
+    "biggan-deep": lambda: (
+        biggan_deep.generator(16, 3, 5, 6, 2, 3, 8, 7, "orthogonal"),
+        biggan_deep.discriminator(16, 3, 5, 2, 3, 8, 0.0, "orthogonal"),
+    ),
 }
 
 

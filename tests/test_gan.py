@@ -11,6 +11,7 @@ import tensorflow as tf
 from ganlib import losses, penalties
 from ganlib.errors import CheckpointError, InputError, TrainingDiverged
 from ganlib.gan import GAN
+from ganlib.latents import truncate
 from ganlib.layers import Dropout
 from ganlib.models import registry
 
@@ -149,16 +150,18 @@ def test_truncation():
     uniform_gan, normal_gan = smoke(registry()["dcgan"]), tiny()
     z = uniform_gan.sample_latents(1000, truncation=0.5, seed=0)
     np.testing.assert_allclose(z, 0.5 * uniform_gan.sample_latents(1000, seed=0))
-    full, cut = (
-        normal_gan.sample_latents(20_000, seed=0),
-        normal_gan.sample_latents(20_000, truncation=0.8, seed=0),
-    )
-    inside = np.abs(full) <= 0.8
-    np.testing.assert_array_equal(cut[inside], full[inside])  # resampling leaves what is inside
-    assert np.abs(cut).max() <= 0.8
+    full = normal_gan.sample_latents(20_000, seed=0)
+    cuts = {t: normal_gan.sample_latents(20_000, truncation=t, seed=0) for t in (1e-9, 0.4, 0.8, 50.0)}
+    for threshold, cut in cuts.items():
+        np.testing.assert_array_equal(cut, truncate(full, threshold))  # the same draws, at every threshold
+        assert cut.dtype == np.float32 and np.abs(cut).max() <= np.float32(threshold)
+        assert (np.sign(cut) == np.sign(full)).all()
+    np.testing.assert_array_equal(cuts[50.0], full)
     np.testing.assert_allclose(
-        cut.var(), 1 - 2 * 0.8 * 0.28969155 / 0.57628920, atol=0.005
+        cuts[0.8].var(), 1 - 2 * 0.8 * 0.28969155 / 0.57628920, atol=0.005
     )  # of a truncated normal
+    few = normal_gan.sample_latents(5, truncation=0.8, seed=0)
+    np.testing.assert_array_equal(few, cuts[0.8][:5])
 
 
 def test_labels_of_batches_are_ignored_by_unconditional_models():

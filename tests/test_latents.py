@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import scipy.special
 import scipy.stats
 
 from ganlib import latents as lt
@@ -124,17 +125,59 @@ def test_on_shell():
 # -------------------------------------------------------------------------------------------- truncation
 
 
-@pytest.mark.parametrize("threshold", [0.05, 0.7, 2.0])
-def test_resampled_latents_are_the_cut_normal(threshold):
-    z = RNG.standard_normal((100, 200))
-    found = lt.resample(z, threshold, np.random.default_rng(1))
-    assert np.abs(found).max() <= threshold
-    kept = np.abs(z) <= threshold
-    assert (found[kept] == z[kept]).all()
+@pytest.mark.parametrize("threshold", [1e-9, 1e-3, 0.05, 0.7, 2.0, 6.0])
+def test_truncated_latents_are_the_same_quantiles_of_the_cut_normal(threshold):
+    z = np.concatenate([RNG.standard_normal(2000), [0.0, -0.0, 1e-12, 4.0, 6.0, -6.0, 9.0, -9.0, 30.0]])
+    # scipy's own, on the side where it does not cancel; at 1e-9 it is good to 2e-7 of the threshold (the closed form is
+    # in the next test)
     law = scipy.stats.truncnorm(-threshold, threshold)
-    assert scipy.stats.kstest(found.reshape(-1), law.cdf).pvalue > 1e-3
-    assert found.std() == pytest.approx(lt.truncated_deviation(threshold), rel=0.02)
-    assert (found == lt.resample(z, threshold, np.random.default_rng(1))).all()
+    expected = np.where(z < 0, law.ppf(scipy.stats.norm.cdf(z)), law.isf(scipy.stats.norm.sf(z)))
+    found = lt.truncate(z, threshold)
+    np.testing.assert_allclose(
+        found, expected, rtol=1e-7, atol=(1e-6 if threshold < 1e-6 else 1e-9) * threshold
+    )
+    assert np.abs(found).max() <= threshold
+    assert (found == -lt.truncate(-z, threshold)).all()
+    order = np.argsort(z)
+    assert (np.diff(found[order]) >= 0).all()
+    wide = lt.truncate(RNG.standard_normal((100, 200)), threshold)
+    assert scipy.stats.kstest(wide.reshape(-1), law.cdf).pvalue > 1e-3
+    assert wide.std() == pytest.approx(lt.truncated_deviation(threshold), rel=0.02)
+
+
+def test_truncation_is_exact_at_both_ends():
+    z = np.concatenate([RNG.standard_normal(100_000), [0, 1e-30, 1e-7, 1e-4, 3, 5.77, -5.77, 8, 12, 30]])
+    z = z.astype(np.float32)
+    # nothing is beyond: the very same numbers
+    for threshold in (40.0, 1e3, np.inf):
+        np.testing.assert_array_equal(lt.truncate(z, threshold), z)
+    np.testing.assert_array_equal(lt.truncate(z[np.abs(z) < 6], 8.0), z[np.abs(z) < 6])
+    # nearly all is beyond: uniform on [-t, t], as erf(z / sqrt 2) is on [-1, 1]
+    for threshold in (1e-9, 1e-30):
+        expected = threshold * scipy.special.erf(z.astype(np.float64) / np.sqrt(2))
+        found = lt.truncate(z, threshold)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-44)
+        np.testing.assert_allclose(lt.truncate(z.astype(np.float64), threshold), expected, rtol=1e-13, atol=0)
+
+
+def test_the_two_formulas_of_truncation_meet():
+    # m erf(z / sqrt 2) = 1/2 is where one takes over from the other
+    for threshold in (0.7, 2.0, 10.0):
+        inside = scipy.special.erf(threshold / np.sqrt(2))
+        z = np.sqrt(2) * scipy.special.erfinv(0.5 / inside) + np.array([-1e-9, 1e-9])
+        if not np.isfinite(z).all():
+            continue
+        below, above = lt.truncate(z, threshold)
+        assert 0 < above - below < 1e-8
+        assert below == pytest.approx(scipy.stats.norm.ppf(0.75), abs=1e-8)
+
+
+def test_truncated_uniform_latents_are_scaled():
+    z = RNG.uniform(-1, 1, (50, 20)).astype(np.float32)
+    np.testing.assert_allclose(lt.truncate(z, 0.3, "uniform"), 0.3 * z, rtol=1e-6)
+    for threshold in (1.0, 2.0, np.inf):
+        np.testing.assert_array_equal(lt.truncate(z, threshold, "uniform"), z)
 
 
 @pytest.mark.parametrize("threshold", [1e-4, 0.0099, 0.0101, 0.5, 1.0, 3.0])
@@ -147,10 +190,10 @@ def test_truncated_deviation_is_scipys(threshold):
     assert lt.truncated_deviation(np.inf) == 1
 
 
-def test_shrunk_latents_keep_their_tails_which_resampled_ones_lose():
+def test_shrunk_latents_keep_their_tails_which_truncated_ones_lose():
     z = RNG.standard_normal((100, 200))
     spread = lt.truncated_deviation(0.7)
-    shrunk, cut = lt.shrink(z, spread), lt.resample(z, 0.7, np.random.default_rng(1))
+    shrunk, cut = lt.shrink(z, spread), lt.truncate(z, 0.7)
     assert shrunk.std() == pytest.approx(cut.std(), rel=0.02)
     assert scipy.stats.kurtosis(shrunk, axis=None) == pytest.approx(0, abs=0.1)
     assert scipy.stats.kurtosis(cut, axis=None) < -1
@@ -243,7 +286,8 @@ def test_every_pair():
     np.testing.assert_array_equal(weights, [[1, 0], [0, 1], [1, 0], [0, 1]])
 
 
-OF_SEVERAL_NETWORKS = ("lapgan", "stacked-gan", "stylegan2")  # with tests of their own
+# with tests of their own; LOGAN's smoke preset has no classes
+OF_SEVERAL_NETWORKS = ("lapgan", "stacked-gan", "stylegan2", "logan")
 
 
 def models_that_know_classes():
@@ -347,7 +391,9 @@ def test_weights_of_another_shape_are_refused(gan):
         (lambda: lt.mean_latent(A, np.zeros(5), 3), r"none of the 5 latents has the label 3"),
         (lambda: lt.mean_latent(A, np.zeros(4), 0), r"labels of shape \(4,\)"),
         (lambda: lt.on_shell(A, 0), r"radius=0 is out of range"),
-        (lambda: lt.resample(A, 0, RNG), r"threshold=0 is out of range"),
+        (lambda: lt.truncate(A, 0), r"threshold=0 is out of range"),
+        (lambda: lt.truncate(A, float("nan")), r"threshold=nan is out of range"),
+        (lambda: lt.truncate(A, 1, "cauchy"), r"no distribution 'cauchy'"),
         (lambda: lt.shrink(A, 1.5), r"factor=1.5 is out of range"),
         (lambda: lt.truncated_deviation(-1), r"threshold=-1 is out of range"),
         (lambda: lt.step_lengths(A[:1]), r"1 image\(s\) make no step"),

@@ -23,6 +23,15 @@ WAITING = {
     "faces_cnn": "4.2",
     "read_factors": "4.2",
     "StyleGAN2": "4.3",
+    "BigGAN": "5.1",
+    "BigGANDeep": "5.1",
+    "OrthogonalRegularization": "5.1",
+    "ClampedSingularValue": "5.1",
+    "LOGAN": "5.1",
+    "LatentOptimisation": "5.1",
+    "BigBiGAN": "5.2",
+    "LinearProbe": "5.2",
+    "linear_probe": "5.2",
 }
 
 

@@ -14,6 +14,7 @@ MODELS = list(registry())
 # in test_stylegan2.py
 REPEATED = (
     "lapgan", "stacked-gan", "lsgan", "dragan", "sngan", "acgan", "projection-gan", "pggan", "stylegan2",
+    "biggan-deep",
 )  # fmt: skip
 # With the paper's optimiser too: momentum, RMSprop, Adam without momentum, Adam on a schedule. All under test-all.
 PAPER = ("vanilla-gan", "wgan", "wgan-gp", "cyclegan")
@@ -33,6 +34,18 @@ ZERO_GRADIENT = {"wgan-gp": RESIDUAL, "sngan": RESIDUAL, "projection-gan": RESID
 # SAGAN's G the same; its layers have spectral vectors too, so other numbers.
 ZERO_GRADIENT["sagan"] = {f"generator/{i}/bias" for i in (8, 15, 18, 34, 41, 44)}
 ZERO_GRADIENT["sagan"] |= {f"generator/{i}/moving_mean" for i in (12, 31, 38, 48)}
+
+ZERO_GRADIENT["logan"] = RESIDUAL
+# BigBiGAN's layers have spectral vectors and conditional norms.
+ZERO_GRADIENT["bigbigan"] = {f"generator/{i}/bias" for i in (10, 19, 22)}
+ZERO_GRADIENT["bigbigan"] |= {f"generator/{i}/moving_mean" for i in (12, 26)}
+# BigGAN's too: what those in front of attention do beside is a millionth of it.
+ZERO_GRADIENT["biggan"] = {f"generator/{i}/bias" for i in (11, 20, 23, 41, 50, 53)}
+ZERO_GRADIENT["biggan"] |= {f"generator/{i}/moving_mean" for i in (13, 34, 43, 57)}
+DEEP = (11, 20, 29, 38, 47, 56, 65, 74, 92, 101, 110, 119, 128, 137, 146, 155)
+ZERO_GRADIENT["biggan-deep"] = {f"generator/{i}/bias" for i in DEEP}
+MEANS = (13, 22, 31, 40, 49, 58, 67, 85, 94, 103, 112, 121, 130, 139, 148, 159)
+ZERO_GRADIENT["biggan-deep"] |= {f"generator/{i}/moving_mean" for i in MEANS}
 
 # CycleGAN's convolutions have biases in front of instance norms, which take them out again.
 ZERO_GRADIENT["cyclegan"] = {
@@ -74,8 +87,8 @@ def run(name, arguments, strategy, optimizer):
         if optimizer == "sgd":
             rate = 0.05 if name in ("vanilla-gan", "dcgan") else 0.002  # the other games are steeper
             rate = {"cyclegan": 1e-4, "adain": 1e-6}.get(name, rate)  # whose objectives weigh more
-            rivals = bool(gan.players_of("discriminator"))
-            gan.compile(*(keras.optimizers.SGD(rate) for _ in range(1 + rivals)))
+            roles = [role for role in ("generator", "discriminator", "encoder") if gan.players_of(role)]
+            gan.compile(**{f"{role}_optimizer": keras.optimizers.SGD(rate) for role in roles})
         else:
             gan.compile()
     larger = {"vanilla-gan": 50, "stacked-gan": 5}  # D starts so near zero that there is only rounding to compare
@@ -89,7 +102,8 @@ def run(name, arguments, strategy, optimizer):
         for weight in (w for network in gan.networks().values() for w in network.weights):
             if weight.name == "strength":
                 weight.assign(tf.ones(weight.shape))
-    if name == "sagan":  # attention takes part from the start; its gamma, a sum over all positions, is not all there is
+    # attention takes part from the start; its gamma, a sum over all positions, is not all there is
+    if name in ("sagan", "biggan", "biggan-deep"):
         for weight in (w for network in gan.players().values() for w in network.weights):
             if weight.name == "gamma" and weight.shape == ():
                 weight.assign(0.5)
@@ -107,6 +121,9 @@ def run(name, arguments, strategy, optimizer):
     if name == "lapgan":  # the level in training
         judge = gan.player(f"discriminator_{gan.level}")
         judged = gan.at_level(gan.level, images[:8])[0]
+    if name == "bigbigan":  # which judges images and latents
+        judged = [judged, tf.linspace(-1.0, 1.0, 8 * gan.latent_dim)]
+        judged[1] = tf.reshape(judged[1], [8, gan.latent_dim])
     if name == "adain":  # which has no discriminator: the decoder's images of features
         judged = gan.encoder(images[:8])[-1]
     options = {"training": False, **gan.call_options()}

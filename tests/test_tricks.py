@@ -202,10 +202,12 @@ def composed():
         [
             tricks.LabelFlipping(0.3), tricks.InstanceNoise(0.3, 10), tricks.ReplayBuffer(8),
             tricks.HistoricalAveraging(0.1), penalties.R1(1.0), penalties.R2(1.0),
+            tricks.ClampedSingularValue(ratio=1.2),
         ],
         [tricks.WeightClipping(0.3), tricks.SkipUpdate(2.05), penalties.DRAGANPenalty(0.1)],
         [
             tricks.SemiSupervised(0.5), penalties.GradientPenalty(0.5), penalties.OneSidedGradientPenalty(1.0),
+            tricks.LatentOptimisation("natural", 0.5, 1.0, 2, weight=0.1),
         ],
     ]  # fmt: skip
 

@@ -23,7 +23,7 @@ from ganlib.latents.smoothness import (
     step_lengths,
 )
 from ganlib.latents.styles import STYLE_RANGES, mixed, mixing_grid, pulled, style_ranges
-from ganlib.latents.truncation import resample, shrink, truncated_deviation
+from ganlib.latents.truncation import shrink, truncate, truncated_deviation
 from ganlib.latents.walks import (
     arithmetic,
     class_walk,

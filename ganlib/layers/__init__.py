@@ -3,6 +3,7 @@
 from ganlib.layers.batch_normalization import BatchNormalization
 from ganlib.layers.conditional_batch_normalization import (
     ConditionalBatchNormalization,
+    EmbeddedConditionalBatchNormalization,
     SpectralConditionalBatchNormalization,
     VectorConditionalBatchNormalization,
 )

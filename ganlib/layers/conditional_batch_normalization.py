@@ -5,6 +5,7 @@ arXiv:1707.00683 (predicted from a vector). All samples are normalised together,
 
     rows of a table   gamma[y] * normalized + beta[y]                 Miyato & Koyama 2018, SAGAN
     from a vector     (1 + c W_gamma) * normalized + c W_beta         Brock et al. 2019 (BigGAN), eq. in appendix B
+    the same, rows    (1 + W_gamma[y]) * normalized + W_beta[y]       BigGAN without its shared embedding
 
 with y the label of a sample and c its condition vector. The statistics are `BatchNormalization`'s: of the batch of all
 replicas together.
@@ -19,25 +20,27 @@ from keras import layers
 from ganlib.arguments import require_positive, require_positive_integers, require_share
 from ganlib.layers.batch_normalization import BatchNormalization
 from ganlib.layers.class_rows import class_rows
-from ganlib.layers.configured import Configured
+from ganlib.layers.configured import Configured, fresh
 from ganlib.layers.spectral_normalization import SpectralDense
 
 
 class _Modulated(Configured):
     """What the layers of this file share: normalise, then scale and shift each sample by its own numbers."""
 
-    def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs: Any):
+    def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, unbiased: bool = False, **kwargs: Any):
         require_share(example="0.9", momentum=momentum)
         require_positive(example="1e-5", epsilon=epsilon)
         super().__init__(**kwargs)
         self.momentum = momentum
         self.epsilon = epsilon
+        self.unbiased = unbiased
 
     def build(self, input_shape):
         """Make the statistics for inputs of shapes (batch, ..., channels) and (batch, ...)."""
         self.normalization = BatchNormalization(
             momentum=self.momentum,
             epsilon=self.epsilon,
+            unbiased=self.unbiased,
             center=False,
             scale=False,
             name="normalization",
@@ -99,6 +102,55 @@ class ConditionalBatchNormalization(_Modulated):
 
 
 @keras.saving.register_keras_serializable("ganlib")
+class EmbeddedConditionalBatchNormalization(_Modulated):
+    """A gain, added to 1, and an offset a class, both rows of tables that start as weights do.
+
+    [features (batch, ..., channels), labels (batch,) int in [0, num_classes)] -> as the features. In place of labels it
+    takes weights of classes, float (batch, num_classes).
+
+    Args:
+        num_classes: Rows of the tables.
+        momentum: Of the moving statistics.
+        epsilon: Added to the variance.
+        unbiased: As in `BatchNormalization`.
+        embeddings_initializer: Of both tables.
+
+    Raises:
+        InputError: An argument is out of range.
+    """
+
+    mixes_classes = True
+
+    def __init__(
+        self,
+        num_classes: int,
+        momentum: float = 0.9,
+        epsilon: float = 1e-5,
+        unbiased: bool = False,
+        embeddings_initializer: Any = "zeros",
+        **kwargs,
+    ):
+        super().__init__(momentum, epsilon, unbiased, **kwargs)
+        require_positive_integers(num_classes=num_classes)
+        self.num_classes = num_classes
+        self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
+
+    def build(self, input_shape):
+        """Make statistics and tables."""
+        super().build(input_shape)
+        shape = (self.num_classes, input_shape[0][-1])
+        self.gain, self.offset = (
+            self.add_weight(shape=shape, initializer=fresh(self.embeddings_initializer), name=name)
+            for name in ("gain", "offset")
+        )
+
+    def scale_and_offset(self, condition, training):
+        """The rows of the classes."""
+        gain, offset = (tf.convert_to_tensor(table) for table in (self.gain, self.offset))
+        return 1.0 + class_rows(gain, condition), class_rows(offset, condition)
+
+
+@keras.saving.register_keras_serializable("ganlib")
 class VectorConditionalBatchNormalization(_Modulated):
     """Scale and offset that are linear in a condition vector c: 1 + c W_gamma and c W_beta, without biases.
 
@@ -109,6 +161,7 @@ class VectorConditionalBatchNormalization(_Modulated):
         momentum: Of the moving statistics.
         epsilon: Added to the variance.
         kernel_initializer: Of W_gamma and W_beta.
+        unbiased: As in `BatchNormalization`.
 
     Raises:
         InputError: An argument is out of range.
@@ -121,9 +174,10 @@ class VectorConditionalBatchNormalization(_Modulated):
         momentum: float = 0.9,
         epsilon: float = 1e-5,
         kernel_initializer: Any = "glorot_uniform",
+        unbiased: bool = False,
         **kwargs,
     ):
-        super().__init__(momentum, epsilon, **kwargs)
+        super().__init__(momentum, epsilon, unbiased, **kwargs)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def build(self, input_shape):
@@ -138,7 +192,7 @@ class VectorConditionalBatchNormalization(_Modulated):
         return self.dense(
             units,
             use_bias=False,
-            kernel_initializer=_fresh(self.kernel_initializer),
+            kernel_initializer=fresh(self.kernel_initializer),
             name=name,
             dtype=self.dtype_policy,
         )
@@ -153,9 +207,3 @@ class SpectralConditionalBatchNormalization(VectorConditionalBatchNormalization)
     """The same with W / sigma(W) for both matrices, as in BigGAN's G. Arguments and shapes as there."""
 
     dense = SpectralDense
-
-
-def _fresh(initializer: keras.initializers.Initializer) -> keras.initializers.Initializer:
-    """One of its own for each matrix: a Keras initialiser draws the same numbers each time."""
-    config = initializer.get_config()
-    return type(initializer).from_config({k: v for k, v in config.items() if k != "seed"})

@@ -1,6 +1,7 @@
-"""What a layer's config is, said once."""
+"""What a layer's config is, said once; and initial values for layers inside of a layer."""
 
 import inspect
+from typing import Any
 
 import keras
 
@@ -16,3 +17,11 @@ class Configured(keras.layers.Layer):
         serialize, kind = keras.initializers.serialize, keras.initializers.Initializer
         own = {name: serialize(value) if isinstance(value, kind) else value for name, value in own.items()}
         return {**super().get_config(), **own}
+
+
+def fresh(initializer: Any) -> Any:
+    """An initialiser of its own for each weight: one of Keras' draws the same numbers each time. Names stay names."""
+    if not isinstance(initializer, keras.initializers.Initializer):
+        return initializer
+    config = initializer.get_config()
+    return type(initializer).from_config({k: v for k, v in config.items() if k != "seed"})

@@ -147,8 +147,8 @@ def residual_up(
     hidden_channels: int | None = None,
 ) -> keras.KerasTensor:
     """(batch, h, w, in) -> (batch, 2h, 2w, channels): a block of a generator."""
-    h = convolution(hidden_channels or channels, 3, "up")(_activated(x, normalization))
-    h = convolution(channels, 3, "same")(_activated(h, normalization))
+    h = convolution(hidden_channels or channels, 3, "up")(activated(x, normalization))
+    h = convolution(channels, 3, "same")(activated(h, normalization))
     return layers.Add()([h, convolution(channels, 1, "up")(x)])
 
 
@@ -160,8 +160,8 @@ def residual_down(
     hidden_channels: int | None = None,
 ) -> keras.KerasTensor:
     """(batch, h, w, in) -> (batch, h/2, w/2, channels): a block of a discriminator."""
-    h = convolution(hidden_channels or x.shape[-1], 3, "same")(_activated(x, normalization))
-    h = convolution(channels, 3, "down")(_activated(h, normalization))
+    h = convolution(hidden_channels or x.shape[-1], 3, "same")(activated(x, normalization))
+    h = convolution(channels, 3, "down")(activated(h, normalization))
     return layers.Add()([h, convolution(channels, 1, "down")(x)])
 
 
@@ -182,8 +182,8 @@ def residual_same(
     hidden_channels: int | None = None,
 ) -> keras.KerasTensor:
     """(batch, h, w, in) -> (batch, h, w, channels)."""
-    h = convolution(hidden_channels or x.shape[-1], 3, "same")(_activated(x, normalization))
-    h = convolution(channels, 3, "same")(_activated(h, normalization))
+    h = convolution(hidden_channels or x.shape[-1], 3, "same")(activated(x, normalization))
+    h = convolution(channels, 3, "same")(activated(h, normalization))
     shortcut = x if x.shape[-1] == channels else convolution(channels, 1, "same")(x)
     return layers.Add()([h, shortcut])
 
@@ -195,7 +195,8 @@ def doubled(images: tf.Tensor) -> tf.Tensor:
     return tf.reshape(spread, [batch, 2 * height, 2 * width, channels])
 
 
-def _activated(x: keras.KerasTensor, normalization: Normalization) -> keras.KerasTensor:
+def activated(x: keras.KerasTensor, normalization: Normalization = None) -> keras.KerasTensor:
+    """Normalised, where there is a normalisation, and through a ReLU."""
     return layers.ReLU()(x if normalization is None else normalization()(x))
 
 

@@ -29,16 +29,24 @@ import tensorflow as tf
 from keras import layers
 
 from ganlib.errors import InputError
+from ganlib.layers.configured import Configured, fresh
 from ganlib.layers.spectral_normalization import SpectralConv2D
 
 
 @keras.saving.register_keras_serializable("ganlib")
-class SelfAttention(layers.Layer):
+class SelfAttention(Configured):
     """(batch, height, width, channels) -> the same shape: x + gamma * what the positions gather from each other.
+
+    Args:
+        kernel_initializer: Of the four convolutions, a name or an initialiser.
 
     Raises:
         InputError: When built: the channels are no multiple of 8, or height or width is odd.
     """
+
+    def __init__(self, kernel_initializer: Any = "glorot_uniform", **kwargs):
+        super().__init__(**kwargs)
+        self.kernel_initializer = kernel_initializer
 
     def build(self, input_shape):
         """Make the four convolutions and gamma, for inputs of `input_shape` (batch, height, width, channels)."""
@@ -61,7 +69,11 @@ class SelfAttention(layers.Layer):
 
     def convolution(self, filters: int, name: str) -> layers.Layer:
         """A 1x1 convolution without a bias."""
-        return layers.Conv2D(filters, 1, use_bias=False, name=name, dtype=self.dtype_policy)
+        return layers.Conv2D(filters, 1, **self._options(name))
+
+    def _options(self, name: str) -> dict[str, Any]:
+        options = {"use_bias": False, "name": name, "dtype": self.dtype_policy}
+        return {**options, "kernel_initializer": fresh(self.kernel_initializer)}
 
     def call(self, inputs, training=None):
         """(batch, height, width, channels) -> the same shape."""
@@ -104,7 +116,7 @@ class SpectralSelfAttention(SelfAttention):
 
     def convolution(self, filters, name):
         """A 1x1 convolution without a bias, divided by its largest singular value."""
-        return SpectralConv2D(filters, 1, use_bias=False, name=name, dtype=self.dtype_policy)
+        return SpectralConv2D(filters, 1, **self._options(name))
 
 
 def attention_maps(network: keras.Model, inputs: Any) -> list[np.ndarray]:

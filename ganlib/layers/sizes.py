@@ -33,3 +33,31 @@ def doubling_widths(resolution: int, base_channels: int) -> Widths:
     _, stages = smallest_size(resolution)
     halving = [base_channels * 2**stage for stage in range(stages)]
     return [halving[-1], *halving[::-1]], halving, [halving[-1]]
+
+
+def biggan_widths(resolution: int, base_channels: int) -> Widths:
+    """The same for BigGAN's networks (Brock et al. 2019, tables 4 to 6; BigGAN-PyTorch's for 32 and 64).
+
+    Up to 32x32 all blocks are as wide as each other, and D halves twice. 512's D is the paper's.
+    """
+    _, stages = smallest_size(resolution)
+    if stages <= 3:
+        rising, halving, same = [4] * (stages + 1), [4] * min(stages, 2), [4, 4]
+    elif stages == 4:
+        rising, halving, same = [16, 16, 8, 4, 2], [1, 2, 4, 8], [16]
+    else:
+        inside = {5: [8, 4, 2], 6: [8, 8, 4, 2], 7: [8, 8, 4, 2, 1]}
+        if stages not in inside:
+            raise InputError(f"resolution={resolution}: BigGAN's networks end at 512")
+        rising = [16, 16, *inside[stages], 1]
+        halving, same = rising[:0:-1], [16]
+    return tuple([base_channels * factor for factor in factors] for factors in (rising, halving, same))
+
+
+def biggan_places(resolution: int, blocks: int) -> list[int]:
+    """The size that BigGAN's D has behind each of its blocks, as the authors' tables say: attention goes by it.
+
+    At 32x32 theirs says 16 for all blocks, though the size is 8 from the second on: attention at 16 is behind each.
+    """
+    _, stages = smallest_size(resolution)
+    return [resolution // 2 ** (1 if stages <= 3 else min(block, stages)) for block in range(1, blocks + 1)]

@@ -21,6 +21,7 @@ from ganlib.metrics.frechet import (
 )
 from ganlib.metrics.inception import inception_score, inception_score_from_logits
 from ganlib.metrics.kernel import kernel_distance, kernel_distance_blocks, kernel_distance_subsets
+from ganlib.metrics.linear_probe import LinearProbe, linear_probe
 from ganlib.metrics.manifold import ManifoldScores, density_coverage, manifold_scores, precision_recall
 from ganlib.metrics.modes import mode_counts, modes_covered
 from ganlib.metrics.ms_ssim import ms_ssim, ms_ssim_of_pairs, ssim

@@ -3,10 +3,14 @@
 from ganlib.engine import Engine
 from ganlib.models.acgan import ACGAN as ACGAN
 from ganlib.models.adain import AdaINStyleTransfer as AdaINStyleTransfer
+from ganlib.models.bigbigan import BigBiGAN as BigBiGAN
+from ganlib.models.biggan import BigGAN as BigGAN
+from ganlib.models.biggan_deep import BigGANDeep as BigGANDeep
 from ganlib.models.cyclegan import CycleGAN as CycleGAN
 from ganlib.models.dcgan import DCGAN as DCGAN
 from ganlib.models.dragan import DRAGAN as DRAGAN
 from ganlib.models.lapgan import LAPGAN as LAPGAN
+from ganlib.models.logan import LOGAN as LOGAN
 from ganlib.models.lsgan import LSGAN as LSGAN
 from ganlib.models.pggan import PGGAN as PGGAN
 from ganlib.models.pix2pix import Pix2Pix as Pix2Pix
@@ -44,4 +48,8 @@ def registry() -> dict[str, type[Engine]]:
         "adain": AdaINStyleTransfer,
         "stylegan": StyleGAN,
         "stylegan2": StyleGAN2,
+        "biggan": BigGAN,
+        "biggan-deep": BigGANDeep,
+        "bigbigan": BigBiGAN,
+        "logan": LOGAN,
     }
