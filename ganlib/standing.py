@@ -42,7 +42,7 @@ class Standing:
         if not self.standing_passes:
             return super().sampler(truncation, seed)
         self.stand(truncation)
-        return functools.partial(self._standing, training=False)
+        return self.at_moved_latents(functools.partial(self._standing, training=False))
 
     def images_of(self, inputs: Any, truncation: float | None = None, seed: int | None = 0) -> np.ndarray:
         """As ever; between classes, too, with the statistics of this truncation."""

@@ -249,7 +249,7 @@ def test_noise_is_where_it_is_asked_for(noisy):
     without = noisy.images_of_styles(ws, noise=())
     np.testing.assert_array_equal(without, noisy.images_of_styles(ws, noise=(), seed=5))
     silent = noisy.ema_generator.synthesis(ws, noise=())
-    np.testing.assert_allclose(without, silent, atol=1e-6)
+    np.testing.assert_allclose(without, np.clip(silent, -1, 1), atol=1e-6)
     coarse, fine = noisy.images_of_styles(ws, noise=[4]), noisy.images_of_styles(ws, noise=[8])
     assert min(np.abs(a - b).max() for a, b in ((coarse, without), (fine, without), (coarse, fine))) > 1e-3
     np.testing.assert_array_equal(noisy.images_of_styles(ws, noise=[4, 8]), noisy.images_of_styles(ws))
@@ -313,8 +313,7 @@ def test_errors_say_what_to_do(arguments, message):
 def test_styles_give_whole_images_in_mid_growth_too():
     gan = StyleGAN.from_preset("smoke", resolution=16)
     gan.compile()
-    batches = tf.data.Dataset.from_tensor_slices(gan.example_batch(64)).batch(8).repeat()
-    gan.fit(batches, steps_per_epoch=2, verbose=0)
+    gan.fit(data.load("digits", resolution=16).batch(8), steps_per_epoch=2, verbose=0)
     assert gan.level.level < 2  # not at 16x16 yet
     latents = gan.sample_latents(3, seed=0)
     images = gan.images_of_styles(gan.styles_of(latents))
