@@ -93,7 +93,7 @@ def normalise(encoder: keras.Model, images: np.ndarray) -> None:
     outputs = keras.Model(encoder.input, [layer.output for layer in convolutions])(images)
     before = 1.0
     for layer, output in zip(convolutions, outputs, strict=True):
-        mean = float(np.mean(output))
+        mean = float(np.mean(output)) or 1.0  # a layer that is 0 everywhere stays as it is
         kernel, bias = layer.get_weights()
         layer.set_weights([kernel * before / mean, bias / mean])
         before = mean
