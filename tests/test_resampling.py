@@ -100,7 +100,6 @@ def test_each_quick_form_is_the_plain_one():
     equal(r.convolved_box_down(x, three), r.box_down(r.convolved(x, three)))
     equal(r.blurred(x), r.upfirdn(x, np.outer([1, 2, 1], [1, 2, 1]) / 16, padding=(1, 1, 1, 1)))
     equal(r.smooth_up(x), r.upfirdn(x, PASCAL, up=2, padding=(2, 1, 2, 1), gain=4))
-    equal(r.smooth_up_with_margin(x), r.upfirdn(x, PASCAL, up=2, padding=(3, 2, 3, 2), gain=4))
     equal(r.smooth_down(x), r.upfirdn(x, PASCAL, down=2, padding=(1, 1, 1, 1)))
     equal(r.smooth_up_convolved(x, one), r.convolved(r.smooth_up(x), one))
     equal(r.smooth_down_convolved(x, one), r.convolved(r.smooth_down(x), one))

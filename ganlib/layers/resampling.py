@@ -52,15 +52,17 @@ def convolved(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 
 def nearest_up_convolved(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """`convolved(nearest_up(x), kernel)`, as one transposed convolution: a quarter of the work."""
-    n, (height, width) = batch_size_of(x), x.shape[1:3]
-    spread = _sum_of_shifts(tf.transpose(kernel[::-1, ::-1], [0, 1, 3, 2]))
-    return tf.nn.conv2d_transpose(x, spread, [n, 2 * height, 2 * width, kernel.shape[-1]], 2, "SAME")
+    """`convolved(nearest_up(x), kernel)`: a transposed 3x3 convolution, then a box. A quarter of the work."""
+    if kernel.shape[0] == 1:
+        return nearest_up(convolved(x, kernel))
+    return _boxes(_spread_convolved(x, kernel), 1)
 
 
 def convolved_box_down(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """`box_down(convolved(x, kernel))`, as one convolution with strides."""
-    return tf.nn.conv2d(x, 0.25 * _sum_of_shifts(kernel), 2, "SAME")
+    """`box_down(convolved(x, kernel))`: a box, then a 3x3 convolution with strides. A quarter of the work."""
+    if kernel.shape[0] == 1:
+        return convolved(box_down(x), kernel)
+    return tf.nn.conv2d(_boxes(_padded(x, 1), 1), kernel, 2, "VALID")
 
 
 def blurred(x: tf.Tensor) -> tf.Tensor:
@@ -70,12 +72,7 @@ def blurred(x: tf.Tensor) -> tf.Tensor:
 
 def smooth_up(x: tf.Tensor) -> tf.Tensor:
     """Zeros between the pixels, then [1, 3, 3, 1] / 4 both ways: (batch, 2h, 2w, c). StyleGAN2's upsampling."""
-    return smooth_up_with_margin(x)[:, 1:-1, 1:-1]
-
-
-def smooth_up_with_margin(x: tf.Tensor) -> tf.Tensor:
-    """`smooth_up` with the filter's tail around it, which a 3x3 convolution sees: (batch, 2h + 2, 2w + 2, c)."""
-    return _boxes(nearest_up(_padded(x, 1)), 2)
+    return _boxes(nearest_up(_padded(x, 1)), 2)[:, 1:-1, 1:-1]
 
 
 def smooth_down(x: tf.Tensor) -> tf.Tensor:
@@ -86,11 +83,11 @@ def smooth_down(x: tf.Tensor) -> tf.Tensor:
 def smooth_up_convolved(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """`smooth_up`, then the correlation with a 3x3 or 1x1 kernel; a 3x3 one sees the filter's tail at the borders.
 
-    A 1x1 kernel comes first: the order does not matter then, and there are fewer pixels.
+    The kernel comes first, as the order does not matter: a 1x1 one sees fewer pixels, a 3x3 one zeros for three in four.
     """
     if kernel.shape[0] == 1:
         return smooth_up(convolved(x, kernel))
-    return tf.nn.conv2d(smooth_up_with_margin(x), kernel, 1, "VALID")
+    return _boxes(_padded(_spread_convolved(x, kernel), 1), 3)
 
 
 def smooth_down_convolved(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -141,7 +138,12 @@ def _boxes(x: tf.Tensor, times: int) -> tf.Tensor:
     return x
 
 
-def _sum_of_shifts(kernel: tf.Tensor) -> tf.Tensor:
-    """A kernel summed over four shifts, 4x4 for 3x3: what it does to squares of four equal pixels."""
-    wide = tf.pad(kernel, [[1, 1], [1, 1], [0, 0], [0, 0]])
-    return wide[1:, 1:] + wide[:-1, 1:] + wide[1:, :-1] + wide[:-1, :-1]
+def _spread_convolved(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Four times x with zeros between and around its pixels, correlated with a 3x3 kernel: (batch, 2h + 1, 2w + 1, out).
+
+    As a transposed convolution, which leaves the zeros out.
+    """
+    n, (height, width) = batch_size_of(x), x.shape[1:3]
+    turned = 4.0 * tf.transpose(kernel[::-1, ::-1], [0, 1, 3, 2])
+    size = [n, 2 * height + 1, 2 * width + 1, kernel.shape[-1]]
+    return tf.nn.conv2d_transpose(x, turned, size, 2, "VALID")
