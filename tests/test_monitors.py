@@ -282,6 +282,9 @@ def test_spectra_of_all_weight_matrices_of_a_model():
     found = [row[f"generator/{dense.path}/sigma{i}"] for i in range(3)]
     np.testing.assert_allclose(found, exact, rtol=1e-9)
     assert row[f"generator/{dense.path}/ratio"] == pytest.approx(exact[0] / exact[1])
+    assert row[f"generator/{dense.path}/frobenius"] == pytest.approx(
+        np.sqrt(np.square(exact).sum()), rel=1e-6
+    )
     # one output channel: one singular value, the norm, and no ratio
     assert row[f"generator/{transposed.path}/sigma0"] == pytest.approx(np.linalg.norm(transposed), rel=1e-6)
     assert (

@@ -245,6 +245,30 @@ def test_gradient_norms_and_spectra_show_the_largest_in_colour_and_the_others_gr
     assert list(second.get_ydata()) == [9, 14, 23]
 
 
+def test_the_first_layer_of_g_beside_ds_layers_and_norms():
+    history = {"step": [0, 10]}
+    for player, layer in (
+        ("discriminator", "a"),
+        ("discriminator", "b"),
+        ("generator", "z"),
+        ("generator", "y"),
+    ):
+        for i, value in enumerate(("sigma0", "sigma1", "frobenius")):
+            history[f"{player}/{layer}/kernel/{value}"] = [ord(layer) + i, ord(layer) - i]
+    figure = plots.spectra_side_by_side(history)
+    assert [axes.get_title() for axes in figure.axes] == [
+        "generator/z/kernel",
+        "discriminator",
+        "discriminator",
+    ]
+    drawn = [[list(line.get_ydata()) for line in axes.lines] for axes in figure.axes]
+    z, a, b = map(ord, "zab")
+    assert drawn == [[[z, z], [z + 1, z - 1]], [[a, a], [b, b]], [[a + 2, a - 2], [b + 2, b - 2]]]
+    assert [axes.get_ylabel() for axes in figure.axes][2] == "Frobenius norm"
+    with pytest.raises(InputError, match="frobenius, as Spectra writes them"):
+        plots.spectra_side_by_side({name: v for name, v in history.items() if "frobenius" not in name})
+
+
 def test_legends_below_the_axes_stay_inside_the_figure():
     long = {name.replace("layer", "residual_up_3/conv2d_transpose"): v for name, v in NORMS.items()}
     for figure in (plots.gradient_norms(long), plots.spectra(SPECTRA)):

@@ -24,8 +24,9 @@ class Spectra(Monitor):
     iteration, told of collapse; G's first layers grow and then explode, D's are noisy and jump. Kernels are reshaped
     as spectral normalisation (Miyato et al. 2018, section 2.1) does it, to (output channels, all the rest).
 
-    Columns: step; for each weight `player/path/` + sigma0, sigma1, ...; ratio, sigma0 / sigma1; where the layer
-    normalises its weight, effective0, sigma0 of the W / sigma that it computes with.
+    Columns: step; for each weight `player/path/` + sigma0, sigma1, ...; ratio, sigma0 / sigma1; frobenius, the root of
+    the sum of all squared singular values; where the layer normalises its weight, effective0, sigma0 of the W / sigma
+    that it computes with.
 
     Args:
         folder: As in `Monitor`; the file is spectra.csv.
@@ -67,6 +68,7 @@ class Spectra(Monitor):
             row |= {f"{name}/sigma{i}": float(value) for i, value in enumerate(values)}
             if len(values) > 1:
                 row[f"{name}/ratio"] = float(values[0] / values[1]) if values[1] else math.inf
+            row[f"{name}/frobenius"] = float(np.linalg.norm(matrix))
             if sigma is not None:
                 row[f"{name}/effective0"] = float(values[0] / sigma)
         return row

@@ -83,7 +83,8 @@ def smooth_down(x: tf.Tensor) -> tf.Tensor:
 def smooth_up_convolved(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """`smooth_up`, then the correlation with a 3x3 or 1x1 kernel; a 3x3 one sees the filter's tail at the borders.
 
-    The kernel comes first, as the order does not matter: a 1x1 one sees fewer pixels, a 3x3 one zeros for three in four.
+    The kernel comes first, as the order does not matter: a 1x1 one sees fewer pixels, a 3x3 one
+    zeros for three in four.
     """
     if kernel.shape[0] == 1:
         return smooth_up(convolved(x, kernel))
@@ -139,9 +140,9 @@ def _boxes(x: tf.Tensor, times: int) -> tf.Tensor:
 
 
 def _spread_convolved(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Four times x with zeros between and around its pixels, correlated with a 3x3 kernel: (batch, 2h + 1, 2w + 1, out).
+    """Four times x with zeros between and around its pixels, correlated with a 3x3 kernel, out channels.
 
-    As a transposed convolution, which leaves the zeros out.
+    (batch, 2h + 1, 2w + 1, out), by a transposed convolution, which leaves the zeros out.
     """
     n, (height, width) = batch_size_of(x), x.shape[1:3]
     turned = 4.0 * tf.transpose(kernel[::-1, ::-1], [0, 1, 3, 2])

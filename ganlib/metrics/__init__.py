@@ -1,6 +1,7 @@
 """Scores of samples: pure functions of features, and the feature extractors."""
 
 from ganlib.metrics import disturbances
+from ganlib.metrics.by_class import ClassLeakage, class_leakage, memorisation_by_class, nearest_in_class
 from ganlib.metrics.evaluator import Conditions, Evaluation, Score, evaluate, known_metrics
 from ganlib.metrics.extractors import (
     Extractor,
@@ -36,5 +37,6 @@ from ganlib.metrics.polygon_manifold import (
 from ganlib.metrics.prd import f_beta, prd_curve, prd_from_histograms
 from ganlib.metrics.sliced_wasserstein import sliced_wasserstein
 from ganlib.metrics.translations import evaluate_translations
+from ganlib.metrics.truncation_sweep import TruncationSweep, saturated_share, truncation_sweep
 
 __all__ = ["disturbances", *(name for name, value in vars().items() if callable(value))]

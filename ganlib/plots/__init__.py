@@ -7,7 +7,7 @@ figure.py has the colours and what the others share, images.py pixels and files,
 reads a run's histories.
 """
 
-from ganlib.plots.charts import bars, histograms, points, prd, surface, traces
+from ganlib.plots.charts import bars, histograms, points, prd, surface, traces, truncation_sweep
 from ganlib.plots.figure import (
     BLACK,
     BLUE,
@@ -32,4 +32,4 @@ from ganlib.plots.images import (
     strip,
     tile,
 )
-from ganlib.plots.training import curves, diversity, gradient_norms, spectra
+from ganlib.plots.training import curves, diversity, gradient_norms, spectra, spectra_side_by_side

@@ -6,7 +6,18 @@ from typing import Any
 import numpy as np
 
 from ganlib.errors import InputError
-from ganlib.plots.figure import BLACK, COLORS, SKY, TEXT, VERMILION, Figure, finished, line_style, panel
+from ganlib.plots.figure import (
+    BLACK,
+    COLORS,
+    SKY,
+    TEXT,
+    VERMILION,
+    Figure,
+    finish,
+    finished,
+    line_style,
+    panel,
+)
 
 
 def points(
@@ -124,6 +135,51 @@ def prd(curves: Mapping[str, tuple[Any, Any]], title: str | None = None) -> Figu
         axes.plot(recall, precision, label=name, **line_style(i, len(recall)))
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     return finished(axes, "recall", "precision", title)
+
+
+def truncation_sweep(sweep: Any, title: str | None = None) -> Figure:
+    """Quality against variety: what `metrics.truncation_sweep` measured, with both operating points.
+
+    Left Brock et al. 2019's figure 17, FID over the inception score, a point a threshold; right precision and recall
+    over the threshold.
+
+    Args:
+        sweep: with inception_score, fid, precision and recall.
+        title: text above.
+
+    Raises:
+        InputError: one of the four was not measured.
+    """
+    wanted = ("inception_score", "fid", "precision", "recall")
+    lacking = [name for name in wanted if name not in sweep.evaluations[0]]
+    if lacking:
+        raise InputError(f"the sweep has no {', '.join(lacking)}: measure {', '.join(wanted)}")
+    scores = {name: np.array(sweep[name], float) for name in wanted}
+    figure = Figure(14, 5.6)
+    left, right = figure.subplots(1, 2)
+    left.plot(
+        scores["inception_score"], scores["fid"], **{**line_style(0, len(scores["fid"])), "markevery": 1}
+    )
+    for threshold, x, y in zip(sweep.thresholds, scores["inception_score"], scores["fid"], strict=True):
+        left.annotate(f"{threshold:g}", (x, y), xytext=(7, 7), textcoords="offset points", fontsize=TEXT - 3)
+    if sweep.real is not None:
+        left.axvline(
+            float(sweep.real["inception_score"]), color=BLACK, linestyle=":", linewidth=2, label="real images"
+        )
+    finish(left, "inception score", "FID", "each point is a threshold")
+    for i, name in enumerate(("precision", "recall")):
+        style = {**line_style(i, len(scores[name])), "markevery": 1}
+        right.plot(sweep.thresholds, scores[name], label=name, **style)
+    points = (("best FID", sweep.best_fid, "-"), ("with validation data", sweep.with_validation_data, "--"))
+    for name, threshold, dash in points:
+        if threshold is not None:
+            right.axvline(threshold, color="0.4", linestyle=dash, linewidth=2, label=name)
+    right.set(xscale="log", ylim=(0, 1.02))
+    finish(right, "threshold of the truncation", "share", "quality and variety", below=True)
+    if title:
+        figure.suptitle(title, fontsize=TEXT + 1)
+    figure.tight_layout()
+    return figure
 
 
 def histograms(

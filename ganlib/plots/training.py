@@ -103,7 +103,7 @@ def spectra(history: Any, value: str = "sigma0", weights: int = 5) -> Figure:
     Args:
         history: the monitor, its csv file, or its `history`.
         value: which column of each weight: sigma0 (the largest singular value), sigma1, sigma2, ratio (sigma0 /
-            sigma1), or effective0 (sigma0 of the normalised weight).
+            sigma1), frobenius, or effective0 (sigma0 of the normalised weight).
         weights: how many weights to draw in colour, those of the largest values; the others are grey.
 
     Raises:
@@ -117,9 +117,6 @@ def spectra(history: Any, value: str = "sigma0", weights: int = 5) -> Figure:
         raise InputError(
             f"history has no {value!r}, or no rows; it has {', '.join(known) or 'no columns of Spectra'}"
         )
-    labels = {"ratio": "$\\sigma_0 / \\sigma_1$", "effective0": "$\\sigma_0$ of the normalised weight"} | {
-        f"sigma{i}": f"singular value $\\sigma_{i}$" for i in range(10)
-    }
     figure = Figure(8 * len(players), 5 + 0.32 * (weights + 1))
     for axes, player in zip(figure.subplots(1, len(players), squeeze=False)[0], players, strict=True):
         lines = {
@@ -128,9 +125,61 @@ def spectra(history: Any, value: str = "sigma0", weights: int = 5) -> Figure:
             if name.startswith(f"{player}/") and name.endswith(ending)
         }
         _ranked(axes, columns["step"], lines, weights, "weights")
-        finish(axes, "step (generator updates)", labels.get(value, value), player, below=True)
+        finish(axes, "step (generator updates)", _of_weights(value), player, below=True)
     figure.tight_layout()
     return figure
+
+
+def spectra_side_by_side(history: Any, weights: int = 5) -> Figure:
+    """G's first layer, D's layers, D's Frobenius norms, over the same steps: Brock et al. 2019, figure 3, appendix F.
+
+    Args:
+        history: what `monitors.Spectra` measured: the monitor, its csv file, or its `history`.
+        weights: how many of D's weights to draw in colour, those of the largest values; the others are grey.
+
+    Raises:
+        InputError: no such file, no rows, or no columns of a generator and a discriminator.
+    """
+    columns = _history(history)
+    first = next((name for name in columns if name.startswith("generator/")), "").rpartition("/")[0]
+    mine = {
+        name.rpartition("/")[2]: values for name, values in columns.items() if name.startswith(f"{first}/")
+    }
+    theirs = {
+        value: {
+            name.removeprefix("discriminator/").removesuffix(f"/{value}"): values
+            for name, values in columns.items()
+            if name.startswith("discriminator/") and name.endswith(f"/{value}")
+        }
+        for value in ("sigma0", "frobenius")
+    }
+    if not first or not all(theirs.values()) or not columns.get("step"):
+        raise InputError(
+            f"history has {', '.join(columns) or 'no columns'}; expected step, generator/.../sigma0, "
+            "discriminator/.../sigma0 and /frobenius, as Spectra writes them, and rows"
+        )
+    figure = Figure(24, 5 + 0.32 * (weights + 1))
+    left, *right = figure.subplots(1, 3)
+    singular = {_of_weights(value): mine[value] for value in mine if value.startswith("sigma")}
+    _ranked(left, columns["step"], singular, len(singular), "values")
+    finish(left, "step (generator updates)", "singular values", first, below=True)
+    for axes, (value, lines) in zip(right, theirs.items(), strict=True):
+        _ranked(axes, columns["step"], lines, weights, "weights")
+        finish(axes, "step (generator updates)", _of_weights(value), "discriminator", below=True)
+    figure.tight_layout()
+    return figure
+
+
+def _of_weights(value: str) -> str:
+    """The label of a column of Spectra."""
+    names = {
+        "ratio": "$\\sigma_0 / \\sigma_1$",
+        "effective0": "$\\sigma_0$ of the normalised weight",
+        "frobenius": "Frobenius norm",
+    }
+    if value.startswith("sigma"):
+        return f"singular value $\\sigma_{value.removeprefix('sigma')}$"
+    return names.get(value, value)
 
 
 def diversity(history: Any, below: float | None = 0.5) -> Figure:
