@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import filelock
 import keras
 import numpy as np
 import tensorflow as tf
@@ -213,9 +214,10 @@ def scores(study: Study, samples: Any, name: str) -> dict[str, float]:
 
 def add(study: Study, key: str, row: dict[str, Any]) -> None:
     """Write the results with one more row."""
-    rows = json.loads(study.results.read_text()) if study.results.exists() else {}
-    kept = [old for old in rows.get(key, []) if old["images"] != row["images"]]
-    written(study.results, {**rows, key: sorted([*kept, row], key=lambda r: r["images"])})
+    with filelock.FileLock(f"{study.results}.lock"):  # trainings may run side by side
+        rows = json.loads(study.results.read_text()) if study.results.exists() else {}
+        kept = [old for old in rows.get(key, []) if old["images"] != row["images"]]
+        written(study.results, {**rows, key: sorted([*kept, row], key=lambda r: r["images"])})
     print(key, row, flush=True)
 
 

@@ -5,10 +5,12 @@ object graph would silently leave out layers kept in lists) and `state.json`, wh
 written beside under a hidden name and renamed when it is whole, so whatever is named `step-...` is good.
 """
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from ganlib.engine import Engine
 
 _NAME = re.compile(r"step-(\d{8,})")
+_PATTERN = re.compile(r"[][*?{}]" if os.sep == "\\" else r"[][*?{}\\]")
 
 
 def save(gan: "Engine", folder: str | Path, keep: int = 3) -> Path:
@@ -80,8 +83,7 @@ def restore(gan: "Engine", path: str | Path) -> int:
         raise CheckpointError(f"{path} has no checkpoint: train first, or give the run's checkpoints folder")
     try:
         description = json.loads((checkpoint / "state.json").read_text())
-        reader = tf.train.load_checkpoint(str(checkpoint / "state"))
-        stored = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+        stored = _values(checkpoint)
     except (OSError, ValueError, IndexError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(
@@ -110,6 +112,21 @@ def restore(gan: "Engine", path: str | Path) -> int:
     gan.restored()
     gan.last_checkpoint = checkpoint
     return gan.step
+
+
+def _values(checkpoint: Path) -> dict[str, np.ndarray]:
+    """All values of a checkpoint, by the names that TensorFlow gave them."""
+    with contextlib.ExitStack() as stack:
+        if _PATTERN.search(str(checkpoint)):
+            # TensorFlow takes a path as a pattern, and finds nothing in `lr[0.1]`: it gets another path to the same
+            plain = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "checkpoint"
+            try:
+                plain.symlink_to(checkpoint.resolve(), target_is_directory=True)
+            except OSError:  # where links need rights
+                shutil.copytree(checkpoint, plain)
+            checkpoint = plain
+        reader = tf.train.load_checkpoint(str(checkpoint / "state"))
+        return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
 def _all(folder: Path) -> list[Path]:

@@ -3,7 +3,7 @@
 Only click is imported here, so that help answers at once; TensorFlow loads inside the commands that compute.
 
 Exit status: 0 done; 1 the run failed (training diverged, disk full, damaged checkpoint); 2 the input is wrong
-and nothing was written; 130 after Ctrl-C and 143 after SIGTERM, state saved. Errors are one line, `error:
+and nothing was written; 129, 130 and 143 after SIGHUP, Ctrl-C and SIGTERM, state saved. Errors are one line, `error:
 ...`, on stderr; GANLIB_DEBUG=1 adds the traceback of an unexpected one.
 """
 

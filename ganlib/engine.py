@@ -67,6 +67,9 @@ class _Running:
     batches: Iterator | None = None
 
 
+_MOST_BATCHES = 1_000  # a step is traced with so many at most
+
+
 class Engine(Configured, Moving, keras.Model):
     """A game: networks that are trained by a table of updates.
 
@@ -512,15 +515,33 @@ class Engine(Configured, Moving, keras.Model):
 
     def _open(self, dataset: Any) -> int | None:
         """Check the batches and open them where the run is; returns the steps of one pass, if they have an end."""
-        feeding.require_dataset(dataset)
-        self.check_batches(dataset)
+        drawn, count = self.check_data(dataset), int(dataset.cardinality())
         self._running.clock = self.step
-        drawn = self.schedule().batches_a_step[self.schedule().at(self._running.clock)]
-        count = int(dataset.cardinality())
-        if 0 <= count < drawn:
-            raise InputError(f"the dataset has {count} batches, a step needs {drawn}: use smaller batches")
         self._reopen(dataset)
         return count // drawn if count >= 0 else None
+
+    def check_data(self, dataset: Any) -> int:
+        """What `fit` checks before it trains; returns how many batches the next step draws.
+
+        Raises:
+            InputError: It is no dataset of batches of this model's inputs, has too few of them, or a batch cannot be
+                shared by the replicas.
+        """
+        feeding.require_dataset(dataset)
+        self.check_batches(dataset)
+        schedule, count = self.schedule(), int(dataset.cardinality())
+        drawn = schedule.batches_a_step[schedule.at(self.step)]
+        if 0 <= count < drawn:
+            raise InputError(f"the dataset has {count} batches, a step needs {drawn}: use smaller batches")
+        if drawn > _MOST_BATCHES:
+            raise InputError(
+                f"a step draws {drawn:,} batches, {_MOST_BATCHES:,} at most can be: use a smaller n_critic"
+            )
+        size = tf.nest.flatten(dataset.element_spec)[0].shape[0]
+        phases = [] if self._running.phase is None else schedule.phases
+        for shared in {phase.batch_size for phase in phases} or {size}:
+            feeding.check_shares(shared, self.distribute_strategy.num_replicas_in_sync, self.accumulate)
+        return drawn
 
     def _reopen(self, dataset: tf.data.Dataset) -> None:
         schedule, clock = self.schedule(), self._running.clock

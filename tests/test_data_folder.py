@@ -1,5 +1,8 @@
 """Folders of image files: classes, sizes, modes, and everything that can be wrong with a file."""
 
+import os
+import subprocess
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -32,7 +35,6 @@ def test_sub_folders_are_classes(tmp_path):
         for i in range(count):
             images[f"{name}/{i}"] = noise(8, 8, 3, seed=len(images))
             save(tmp_path / name / f"{i}.png", images[f"{name}/{i}"])
-    (tmp_path / "empty").mkdir()
     (tmp_path / "notes.txt").write_text("not an image")
     save(tmp_path / ".thumbnails" / "0.png", noise(8, 8, 3))
     dataset = load(tmp_path, labels=True)
@@ -150,6 +152,39 @@ def test_all_broken_files_are_listed_at_once(tmp_path):
     ):
         assert part in message
     assert "fine" not in message
+
+
+def test_what_is_called_an_image_and_is_none_is_neither_run_nor_waited_for(tmp_path, monkeypatch):
+    save(tmp_path / "fine.png", noise(8, 8))
+    Image.fromarray(noise(8, 8)).save(tmp_path / "drawing.eps")
+    (tmp_path / "drawing.eps").rename(tmp_path / "drawing.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: pytest.fail("Pillow called Ghostscript"))
+    with pytest.raises(DataError) as caught:
+        load(tmp_path)
+    for part in ("2 of 3 image files", "drawing.png (not an image)", "pipe.png (not a regular file)"):
+        assert part in str(caught.value)
+
+
+def test_a_class_without_images_is_no_class_less(tmp_path):
+    for name in ("a", "c"):
+        save(tmp_path / name / "0.png", noise(8, 8))
+    (tmp_path / "b").mkdir()
+    with pytest.raises(DataError, match="class without images, 'b'"):
+        load(tmp_path)
+    (tmp_path / "b").rmdir()
+    assert load(tmp_path).class_names == ("a", "c")
+
+
+def test_a_fingerprint_tells_examples_and_labels(tmp_path):
+    for name in ("a", "b"):
+        save(tmp_path / name / "0.png", noise(8, 8))
+    first = load(tmp_path).fingerprint
+    assert load(tmp_path, seed=3).fingerprint == first and len(first) == 16
+    (tmp_path / "b" / "0.png").rename(tmp_path / "a" / "1.png")
+    save(tmp_path / "b" / "0.png", noise(8, 8) // 2)
+    assert load(tmp_path).fingerprint != first
+    assert data.load("shapes").fingerprint is None
 
 
 def test_unreadable_files_are_broken_files(tmp_path, monkeypatch):

@@ -73,9 +73,10 @@ class Guard(keras.callbacks.Callback):
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[list[int]]:
-    """Inside, SIGINT and SIGTERM are noted in the list that is given instead of interrupting; a second one interrupts.
+    """Inside, SIGINT, SIGTERM and SIGHUP are noted in the list that is given; a second one of any interrupts.
 
-    Handlers can be set in the main thread only; elsewhere signals act as they always do.
+    SIGHUP is what a closed terminal or a lost connection sends; where it is ignored (nohup) it stays so. Handlers can
+    be set in the main thread only; elsewhere signals act as they always do.
     """
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
@@ -87,7 +88,9 @@ def stop_signals() -> Iterator[list[int]]:
             raise KeyboardInterrupt
         received.append(number)
 
-    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)]  # Windows has none
+    heard = {number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN}
+    previous = {number: signal.signal(number, note) for number in heard}
     try:
         yield received
     finally:

@@ -1,11 +1,13 @@
 """Pictures of what a model makes of the same latents, or the same images, while it trains."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+from PIL import Image
 
 from ganlib import plots
 from ganlib.callbacks.steps import EverySteps, require_count, step_of
@@ -102,7 +104,7 @@ class SampleGrid(EverySteps):
         """Draw the end, and the GIF."""
         self.at()
         if self.gif:
-            frames = self.pictures()
+            frames = [path for path in self.pictures() if _whole(path)]
             places = np.linspace(0, len(frames) - 1, min(len(frames), _GIF_FRAMES))
             chosen = np.unique(places.round().astype(int))
             plots.save_gif([frames[i] for i in chosen], self.folder / "training.gif")
@@ -110,3 +112,14 @@ class SampleGrid(EverySteps):
     def pictures(self) -> list[Path]:
         """The pictures on disk, oldest step first."""
         return sorted((path for path in self.folder.glob("step-*.png") if step_of(path) >= 0), key=step_of)
+
+
+def _whole(path: Path) -> bool:
+    """Whether a picture can be read; one that cannot is no reason to lose a run at its end."""
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            image.load()
+        return True
+    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises on broken files
+        warnings.warn(f"{path} is damaged ({error}) and is left out of the GIF", stacklevel=2)
+        return False

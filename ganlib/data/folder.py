@@ -15,6 +15,9 @@ from ganlib.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
 
+# not all that Pillow opens: of an EPS it would run Ghostscript, whatever the file is called
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
+
 
 def source(path: str | os.PathLike, request: Request) -> ArraySource:
     """All image files under `path`, in the order of their names.
@@ -129,17 +132,24 @@ def _files(root: Path) -> tuple[list[Path], np.ndarray | None, tuple[str, ...] |
     """The image files, their labels and the names of the classes."""
     direct = _images(root.iterdir())
     folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    within = {folder.name: found for folder in folders if (found := _images(folder.rglob("*")))}
-    if direct and within:
+    within = {folder.name: _images(folder.rglob("*")) for folder in folders}
+    classes = [name for name, found in within.items() if found]
+    if direct and classes:
         raise DataError(
             f"{root} has images beside its sub-folders ({direct[0].name}) and in them "
-            f"({next(iter(within))}): keep one kind; sub-folders are classes"
+            f"({classes[0]}): keep one kind; sub-folders are classes"
         )
     if direct:
         return direct, None, None
-    if not within:
+    if not classes:
         raise DataError(
             f"{root} holds no images: put {', '.join(SUFFIXES)} files there, or in sub-folders as classes"
+        )
+    if len(classes) < len(within):
+        empty = next(name for name, found in within.items() if not found)
+        raise DataError(
+            f"{root} has a class without images, {empty!r}, which would change the numbers of those behind it: put "
+            "images there, or remove the sub-folder"
         )
     labels = np.repeat(np.arange(len(within)), [len(found) for found in within.values()])
     return [file for found in within.values() for file in found], labels, tuple(within)
@@ -217,7 +227,9 @@ def _open_pair(path: Path, resolution: int | None, channels: int | None) -> np.n
 
 def _decoded(path: Path, channels: int | None) -> Image.Image:
     """One image in grey or RGB; None: grey if it is grey."""
-    with Image.open(path) as image:
+    if path.exists() and not path.is_file():  # a pipe or a device would wait for ever
+        raise ValueError
+    with Image.open(path, formats=FORMATS) as image:
         image.load()
         if image.mode == "F" or (image.mode == "I" and image.getextrema()[1] > 65535):
             raise ValueError("its values have no known range: save it with 8 or 16 bits")
@@ -237,6 +249,8 @@ def _reason(path: Path, error: Exception) -> str:
         return "a link that leads nowhere"
     if isinstance(error, PermissionError):
         return "no permission to read it"
+    if not path.is_file():
+        return "not a regular file"
     if path.stat().st_size == 0:
         return "empty"
     if isinstance(error, Image.UnidentifiedImageError):

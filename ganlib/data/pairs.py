@@ -125,6 +125,12 @@ class PairDataset(_OneByOne):
         """Whether a source and its target belong together."""
         return self._maker.second is None
 
+    @property
+    def fingerprint(self) -> str | None:
+        """As of an ImageDataset; of both domains together, if they are two."""
+        first, second = self._source.fingerprint, self._maker.second
+        return first if second is None or first is None else f"{first}-{second.source.fingerprint}"
+
     def to_numpy(self, n: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The first `n` sources and targets in their own order, neither shuffled nor augmented.
 

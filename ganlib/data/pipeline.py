@@ -77,6 +77,11 @@ class _Described(tf.data.Dataset):
         return self._source.size
 
     @property
+    def fingerprint(self) -> str | None:
+        """16 digits that tell these examples and labels from all others; None if they are drawn, not stored."""
+        return self._source.fingerprint
+
+    @property
     def seed(self) -> int:
         """The seed of the order, and of what is generated."""
         return self._source.seed
@@ -124,6 +129,7 @@ class _OneByOne(_Described):
             DataError: no batch would be full.
         """
         batch_size = integer("batch_size", batch_size, 1)
+        check_memory(f"a batch of {self.name}", batch_size, self.shape)
         if drop_remainder is None:
             drop_remainder = self._maker.repeat or self.split.startswith("train")
         length = self._maker.length

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganlib.errors import DataError, InputError
+from ganlib.hashes import hash_of
 
 SMALLEST, LARGEST = 4, 1024
 
@@ -53,6 +54,11 @@ class Source:
     seed: int = 0
     centers: np.ndarray | None = field(default=None, repr=False)
 
+    @property
+    def fingerprint(self) -> str | None:
+        """Hash of the examples and their labels; None of those that are drawn."""
+        return None
+
 
 @dataclass(frozen=True, kw_only=True)
 class ArraySource(Source):
@@ -60,6 +66,11 @@ class ArraySource(Source):
 
     examples: np.ndarray = field(repr=False)
     labels: np.ndarray | None = field(default=None, repr=False)
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Hash of the examples and their labels."""
+        return hash_of(self.examples, self.labels)
 
 
 @dataclass(frozen=True, kw_only=True)

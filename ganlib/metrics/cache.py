@@ -1,16 +1,15 @@
 """Arrays that cost time to compute, kept in files that are named by all that they depend on."""
 
-import hashlib
 import os
 import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ganlib.files import write_arrays
+from ganlib.hashes import hash_of
 
 
 def cache_folder(cache: str | Path | bool | None = None) -> Path | None:
@@ -59,23 +58,6 @@ def _read(path: Path) -> dict[str, np.ndarray] | None:
             return dict(file)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
-
-
-def hash_of(*parts: Any) -> str:
-    """The first 16 digits of the SHA-256 of values and arrays."""
-    digest = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, np.ndarray):
-            digest.update(f"{part.dtype}{part.shape}".encode())
-            digest.update(np.ascontiguousarray(part))
-        else:
-            digest.update(repr(part).encode() + b"\0")
-    return digest.hexdigest()[:16]
-
-
-def hash_of_weights(weights: list[np.ndarray]) -> str:
-    """The first 12 digits of the SHA-256 of arrays."""
-    return hashlib.sha256(b"".join(array.tobytes() for array in weights)).hexdigest()[:12]
 
 
 def slug(name: str) -> str:

@@ -39,8 +39,9 @@ from threadpoolctl import threadpool_limits
 
 from ganlib.arguments import require_known, require_seed
 from ganlib.errors import InputError
+from ganlib.hashes import hash_of
 from ganlib.metrics import extractors
-from ganlib.metrics.cache import hash_of, kept
+from ganlib.metrics.cache import kept
 from ganlib.metrics.extractors import Extractor, real_examples
 from ganlib.metrics.frechet import frechet_distance_from_statistics, statistics
 from ganlib.metrics.inception import inception_score

@@ -25,7 +25,8 @@ import numpy as np
 import tensorflow as tf
 
 from ganlib.errors import InputError
-from ganlib.metrics.cache import hash_of_weights, kept
+from ganlib.hashes import hash_of_weights
+from ganlib.metrics.cache import kept
 from ganlib.metrics.extractor_base import Extractor, NetworkExtractor
 from ganlib.metrics.faces_cnn import FacesCNN
 from ganlib.metrics.fashion_cnn import FashionCNN

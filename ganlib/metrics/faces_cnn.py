@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras import layers
 
 from ganlib.data.faces import FACTORS, POSE
-from ganlib.metrics.cache import hash_of_weights
+from ganlib.hashes import hash_of_weights
 from ganlib.metrics.extractor_base import NetworkExtractor
 from ganlib.metrics.reference_fid import ReferenceFID
 from ganlib.metrics.resizer import Bilinear

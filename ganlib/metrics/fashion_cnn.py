@@ -12,7 +12,7 @@ import numpy as np
 from keras import layers
 
 from ganlib.errors import InputError
-from ganlib.metrics.cache import hash_of_weights
+from ganlib.hashes import hash_of_weights
 from ganlib.metrics.extractor_base import NetworkExtractor
 from ganlib.metrics.reference_fid import ReferenceFID
 

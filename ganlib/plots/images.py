@@ -387,7 +387,7 @@ def _picture(frame: Any) -> Image.Image:
     """One GIF frame as an RGB picture."""
     if isinstance(frame, (str, Path)):
         try:
-            with Image.open(frame) as file:
+            with Image.open(frame, formats=["PNG", "JPEG", "GIF", "BMP", "WEBP"]) as file:
                 return file.convert("RGB")
         except (OSError, UnidentifiedImageError, SyntaxError) as error:
             raise InputError(f"cannot read the frame {frame}: {error}; delete it or draw it again") from error

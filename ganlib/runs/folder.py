@@ -3,21 +3,40 @@
 TensorFlow is imported inside the functions, after what can be checked without it.
 """
 
+import contextlib
 import datetime
 import difflib
+import os
 import platform
 import shlex
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import filelock
+
 from ganlib import __version__
 from ganlib.errors import InputError
-from ganlib.files import read_history, read_json
+from ganlib.files import cannot_write, make_folder, read_history, read_json, write_json
 from ganlib.quiet import import_tensorflow
 
 if TYPE_CHECKING:
     from ganlib.engine import Engine
+
+_LOCK, _HOLDER = ".lock", ".running.json"
+# of `write_atomically`, whose names end in eight random letters
+_TORN = (
+    ".config.json.",
+    ".history.csv.",
+    ".curves.png.",
+    ".metrics.json.",
+    ".model.weights.",
+    ".step-",
+    ".training.gif.",
+)
+_HIDDEN = (_LOCK, _HOLDER, *_TORN)
 
 # What a run is: --resume with another value of one of these would be another run.
 IDENTITY = ("preset", "data", "data_options", "seed", "batch_size", "resolution", "arguments", "augment")
@@ -35,17 +54,59 @@ SETTINGS = (
 
 
 def refuse_used(out: Path) -> None:
-    """Check that a new run can have the folder.
+    """Check that a new run can have the folder; hidden files that a killed start has left do not count.
 
     Raises:
         InputError: It is a file, or not empty.
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file; choose a folder")
-    if out.is_dir() and any(out.iterdir()):
+    if out.is_dir() and any(not entry.name.startswith(_HIDDEN) for entry in out.iterdir()):
         raise InputError(
             f"--out {out} is not empty; add --resume to continue the run there, or choose another"
         )
+
+
+@contextlib.contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Inside, the run folder is this process's alone: two runs in one would destroy each other's checkpoints.
+
+    The operating system frees the lock when the process ends, however it ends.
+
+    Raises:
+        InputError: Another process has it, or the folder cannot be written.
+    """
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
+    make_folder(out)
+    lock, holder = filelock.FileLock(out / _LOCK, timeout=0), out / _HOLDER
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        who = read_json(holder) if holder.exists() else {}
+        name = f"process {who['pid']} on {who['host']}, since {who['since']}" if who else "another process"
+        raise InputError(f"{out} is in use by {name}; wait for its end, or choose another --out") from None
+    except OSError as error:
+        raise cannot_write(out / _LOCK, error) from error
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    try:
+        write_json(holder, {"pid": os.getpid(), "host": platform.node(), "since": now})
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        (out / _LOCK).unlink(missing_ok=True)
+        lock.release()
+        with contextlib.suppress(OSError):  # not empty any more
+            for folder in made:
+                folder.rmdir()
+
+
+def remove_leftovers(out: Path) -> None:
+    """Remove what killed processes left half written under hidden names in a run folder."""
+    for torn in (path for path in out.rglob(".*") if path.name.startswith(_TORN)):
+        if torn.is_dir():
+            shutil.rmtree(torn, ignore_errors=True)
+        else:
+            torn.unlink(missing_ok=True)
 
 
 def folder_of(run: str | Path) -> Path:
@@ -136,6 +197,37 @@ def stored_config(out: Path, model: str, options: dict[str, Any], given: set[str
     return config
 
 
+def require_fresh(out: Path, config: dict[str, Any]) -> None:
+    """Check that a run without checkpoints was stopped before its first one: it can begin again.
+
+    Raises:
+        InputError: Its checkpoints are gone: to begin again would delete its history and pictures.
+    """
+    table = out / "history.csv"
+    steps = read_history(table)["step"] if table.exists() and table.stat().st_size else []
+    trained = int(steps[-1]) if steps else 0
+    if trained > config["options"]["checkpoint_every"] or (out / "model.weights.h5").exists():
+        raise InputError(
+            f"--resume: {out} was trained for {trained} steps or more, but {out / 'checkpoints'} has no checkpoint to "
+            "go on from; put them back, or choose another --out (nothing was changed)"
+        )
+
+
+def require_same_data(config: dict[str, Any], data: Any, options: dict[str, Any]) -> None:
+    """Check that a resumed run finds the data that it was started with.
+
+    Raises:
+        InputError: Examples or labels have changed.
+    """
+    was = config["data"].get("fingerprint")  # of runs before there were fingerprints: None
+    if was is not None and was != data.fingerprint:
+        raise InputError(
+            f"--resume: the data ({options['data']}) is not what {options['out']} was started with: "
+            f"{config['data']['size']} examples with the fingerprint {was} then, {data.size} with {data.fingerprint} "
+            "now; put it back, or start another run"
+        )
+
+
 def class_of(model: str) -> type["Engine"]:
     """The class that `ganlib list` calls so.
 
@@ -190,6 +282,7 @@ def config_of(
             "shape": list(data.shape),
             "channels": data.channels,
             "size": data.size,
+            "fingerprint": data.fingerprint,
             "options": options["data_options"],
         },
         "seed": options["seed"],

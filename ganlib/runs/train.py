@@ -3,13 +3,24 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ganlib.catalogue import parameters_of
 from ganlib.errors import InputError
 from ganlib.files import read_history, write_json
 from ganlib.quiet import import_tensorflow
-from ganlib.runs.folder import class_of, config_of, rebuild, refuse_used, seconds_of, stored_config
+from ganlib.runs.folder import (
+    class_of,
+    config_of,
+    locked,
+    rebuild,
+    refuse_used,
+    remove_leftovers,
+    require_fresh,
+    require_same_data,
+    seconds_of,
+    stored_config,
+)
 from ganlib.runs.measure import scores_of
 
 if TYPE_CHECKING:
@@ -33,24 +44,54 @@ def train(model: str, options: dict[str, Any], given: set[str]) -> int:
         InputError: An option does not fit. Nothing has been written.
         GanlibError: The run failed.
     """
-    out = Path(options["out"])
-    config = stored_config(out, model, options, given) if options["resume"] else None
-    if config is None:
+    options = {**options, "out": Path(options["out"])}
+    out = options["out"]
+    if not options["resume"]:
         refuse_used(out)
-    else:
+        run = _ready(model, options, None)
+        with locked(out):
+            refuse_used(out)  # nobody else was quicker
+            return _go(*run)
+    stored_config(out, model, options, given)  # no lock in a folder that is no run's
+    with locked(out):
+        config = stored_config(out, model, options, given)
         started = {"augment": None} | config["options"]  # of older runs nothing says that they have none
-        options = {**started, **{name: options[name] for name in given}, "out": out}
+        return _go(*_ready(model, {**started, **{name: options[name] for name in given}, "out": out}, config))
+
+
+class _Run(NamedTuple):
+    """A run that is checked and can begin, or go on."""
+
+    model: str
+    gan: "Engine"
+    data: Any
+    batches: Any
+    options: dict[str, Any]
+    config: dict[str, Any] | None
+    steps: int
+    left: int
+
+
+def _ready(model: str, options: dict[str, Any], config: dict[str, Any] | None) -> _Run:
+    """Everything that can be refused is refused here; writes nothing. `config` is a resumed run's config.json."""
+    out = options["out"]
     import_tensorflow()
     import tensorflow as tf
 
-    from ganlib import callbacks, checkpoints, scaling
+    from ganlib import checkpoints, scaling
 
     if options["deterministic"]:
         tf.config.experimental.enable_op_determinism()
     with scaling.strategy(options["strategy"]).scope():
         gan, data = _prepare(model, options, config)
         gan.compile()
+        batches = data.batch(gan.batch_size)
+        gan.check_data(batches)
     steps = gan.steps_for(1000 * options["kimg"])
+    if steps < 1:
+        raise InputError(
+            f"--kimg {options['kimg']:g} is less than a step of {gan.batch_size} images; use more"
+        )
     end = gan.last_step()
     if end is not None and steps > end:
         raise InputError(
@@ -59,24 +100,31 @@ def train(model: str, options: dict[str, Any], given: set[str]) -> int:
         )
     if config is None:
         _set_intervals(options, steps)
-    if config is not None and checkpoints.latest(out / "checkpoints") is not None:
+    elif checkpoints.latest(out / "checkpoints") is not None:
+        require_same_data(config, data, options)
         checkpoints.restore(gan, out / "checkpoints")
-    left = _left(gan, options, steps)
+    else:
+        require_fresh(out, config)
+    return _Run(model, gan, data, batches, options, config, steps, _left(gan, options, steps))
+
+
+def _go(model, gan, data, batches, options, config, steps, left) -> int:
+    """Train for what is left, and finish; returns the exit status."""
+    from ganlib import callbacks, checkpoints
+
+    out = options["out"]
     if not left and (out / "metrics.json").exists():
         progress = f"step {int(gan.step):,} of {steps:,}, {_duration(seconds_of(out))} of training"
         print(f"{out} is already complete: {progress}; --kimg or --minutes continue it")
         return 0
+    remove_leftovers(out)
     write_json(out / "config.json", config_of(model, gan, data, options, config))
     print(_headline(model, gan, data, options, steps))
+    watching = _callbacks(gan, data, options)
     if left:
         bar = callbacks.ProgressBar()
         try:
-            gan.fit(
-                data.batch(gan.batch_size),
-                steps_per_epoch=left,
-                callbacks=[*_callbacks(gan, data, options), bar],
-                verbose=0,
-            )
+            gan.fit(batches, steps_per_epoch=left, callbacks=[*watching, bar], verbose=0)
         except (KeyboardInterrupt, SystemExit) as stop:
             saved = checkpoints.latest(out / "checkpoints")  # of this step, unless a second Ctrl-C broke in
             resume = shlex.join(["ganlib", "train", model, "--out", str(out), "--resume"])
@@ -87,6 +135,11 @@ def train(model: str, options: dict[str, Any], given: set[str]) -> int:
             return stop.code if isinstance(stop, SystemExit) else 130
         finally:
             bar.close()  # before the lines that follow, whatever happened
+    else:  # killed between its last step and its end
+        for callback in watching:
+            callback.set_model(gan)
+            callback.on_train_begin()
+            callback.on_train_end()
     _finish(gan, data, options)
     return 0
 
