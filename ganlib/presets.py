@@ -11,6 +11,7 @@ import keras
 from ganlib.arguments import require_known, require_positive_integers
 from ganlib.errors import InputError
 from ganlib.randomness import seeded
+from ganlib.weights import require_sound
 
 
 class Architecture(NamedTuple):
@@ -127,6 +128,7 @@ class Configured:
         weights = cls.presets[name].weights
         if weights is not None:
             with resources.as_file(resources.files("ganlib.zoo") / weights) as path:
+                require_sound(path, sealed=True)
                 model.load_weights(path)
         return model
 

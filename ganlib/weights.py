@@ -3,16 +3,19 @@
 import contextlib
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import h5py
 import keras
+import numpy as np
 
 from ganlib.errors import CheckpointError, InputError
+from ganlib.hashes import hash_of
 
 Networks = Mapping[str, keras.Model]
 Shapes = dict[str, list[tuple[int, ...]]]
+_CHECKSUM, _DEEPEST = "ganlib_checksum", 64
 
 
 def save(networks: Networks, filepath: str | Path, overwrite: bool = True) -> None:
@@ -29,6 +32,7 @@ def save(networks: Networks, filepath: str | Path, overwrite: bool = True) -> No
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _holder(networks).save_weights(beside, overwrite=True)
+        seal(beside)
         beside.replace(path)
     except OSError as error:
         raise CheckpointError(
@@ -52,22 +56,92 @@ def load(networks: Networks, filepath: str | Path, model: str) -> None:
     """
     path = _weights_path(filepath)
     expected = {name: sorted(tuple(v.shape) for v in network.weights) for name, network in networks.items()}
-    try:
-        with h5py.File(path, "r") as file:
-            found = _shapes_in_file(file)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} does not exist: give the path of a .weights.h5 file") from None
-    except (OSError, KeyError, RuntimeError) as error:
-        raise CheckpointError(
-            f"{path} is not a readable weights file ({error}): save or copy it again"
-        ) from error
+    found = require_sound(path)
     if found != expected:
         network = next(name for name in {**expected, **found} if expected.get(name) != found.get(name))
         raise CheckpointError(
             f"{path} does not fit {model}: its {network} has {_summary(found.get(network))}, here "
             f"{_summary(expected.get(network))}; build the model with the arguments that it was saved with"
         )
-    _holder(networks).load_weights(path)
+    variables = [variable for network in networks.values() for variable in network.variables]
+    before = [keras.ops.convert_to_numpy(variable) for variable in variables]
+    try:
+        _holder(networks).load_weights(path)
+    except Exception as error:  # Keras raises several kinds on names that it does not know
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)
+        raise CheckpointError(
+            f"{path} does not fit {model} ({' '.join(str(error).split())[:200]}): its shapes do, its names do not; "
+            "save it again with this version"
+        ) from error
+
+
+def seal(path: str | Path) -> None:
+    """Note a checksum of all that a file of weights holds, which `require_sound` compares."""
+    with h5py.File(path, "r+") as file:
+        file.attrs[_CHECKSUM] = _checksum(dict(_datasets(file)))
+
+
+def require_sound(path: str | Path, sealed: bool = False) -> Shapes:
+    """Check a file of weights before anything is made of it.
+
+    Args:
+        path: The file.
+        sealed: It must have a checksum; one that has is compared with it in any case.
+
+    Returns:
+        The shapes of each network's variables, sorted.
+
+    Raises:
+        CheckpointError: It is missing, not HDF5, damaged, not finite, or refers to other files.
+    """
+    path, found = Path(path), {}
+    if path.exists() and not path.is_file():
+        raise CheckpointError(f"{path} is no regular file: give the path of a .weights.h5 file")
+    try:
+        with h5py.File(path, "r") as file:
+            datasets = dict(_datasets(file))
+            checksum = file.attrs.get(_CHECKSUM)
+            if (sealed and checksum is None) or checksum not in (None, _checksum(datasets)):
+                raise CheckpointError(
+                    f"{path} is damaged (its checksum is another): get it again from where it was"
+                )
+            for name, dataset in datasets.items():
+                values = dataset[()]
+                if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
+                    raise CheckpointError(f"{path}: {name} is not finite; use weights from before that")
+                if "/seed_generator/" not in name:
+                    found.setdefault(name.split("/")[0], []).append(tuple(dataset.shape))
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} does not exist: give the path of a .weights.h5 file") from None
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} is not a readable weights file ({' '.join(str(error).split())[:200]}): save or copy it again"
+        ) from error
+    return {network: sorted(shapes) for network, shapes in found.items()}
+
+
+def _datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
+    """Path -> dataset, for all of a file; what lies elsewhere, or deeper than any network's, is an error."""
+    waiting = [("", file)]
+    while waiting:
+        path, group = waiting.pop()
+        if path.count("/") > _DEEPEST:
+            raise ValueError(f"groups in groups, more than {_DEEPEST} deep")
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise ValueError(f"{path}{name} is a link")
+            item = group[name]
+            if isinstance(item, h5py.Group):
+                waiting.append((f"{path}{name}/", item))
+            elif item.external or item.is_virtual:
+                raise ValueError(f"{path}{name} is kept in another file")
+            else:
+                yield f"{path}{name}", item
+
+
+def _checksum(datasets: dict[str, h5py.Dataset]) -> str:
+    return hash_of(*(part for name in sorted(datasets) for part in (name, np.asarray(datasets[name][()]))))
 
 
 def _weights_path(filepath: str | Path) -> Path:
@@ -84,17 +158,6 @@ def _holder(networks: Networks) -> keras.Model:
         setattr(holder, name, network)
     holder.built = True
     return holder
-
-
-def _shapes_in_file(file: h5py.File) -> Shapes:
-    found: Shapes = {}
-
-    def note(path, item):
-        if isinstance(item, h5py.Dataset) and "/seed_generator/" not in path:
-            found.setdefault(path.split("/")[0], []).append(tuple(item.shape))
-
-    file.visititems(note)
-    return {network: sorted(shapes) for network, shapes in found.items()}
 
 
 def _summary(shapes: list[tuple[int, ...]] | None) -> str:

@@ -17,6 +17,7 @@ from ganlib.hashes import hash_of_weights
 from ganlib.metrics.extractor_base import NetworkExtractor
 from ganlib.metrics.reference_fid import ReferenceFID
 from ganlib.metrics.resizer import Bilinear
+from ganlib.weights import require_sound
 
 SIDE = 64
 FEATURES = 128
@@ -61,6 +62,7 @@ class FacesCNN(NetworkExtractor):
     def __init__(self):
         trained = network()
         with resources.as_file(resources.files("ganlib.zoo") / "faces_cnn.weights.h5") as path:
+            require_sound(path, sealed=True)
             trained.load_weights(path)
 
         def function(images):

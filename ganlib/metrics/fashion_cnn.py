@@ -15,6 +15,7 @@ from ganlib.errors import InputError
 from ganlib.hashes import hash_of_weights
 from ganlib.metrics.extractor_base import NetworkExtractor
 from ganlib.metrics.reference_fid import ReferenceFID
+from ganlib.weights import require_sound
 
 
 def network() -> keras.Model:
@@ -56,6 +57,7 @@ class FashionCNN(NetworkExtractor):
     def __init__(self):
         trained = network()
         with resources.as_file(resources.files("ganlib.zoo") / "fashion_cnn.weights.h5") as path:
+            require_sound(path, sealed=True)
             trained.load_weights(path)
 
         def function(images):

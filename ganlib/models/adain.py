@@ -33,6 +33,7 @@ from ganlib.optimizers import adam
 from ganlib.presets import Architecture, Preset, made
 from ganlib.translation import Translator
 from ganlib.updates import Player, Update
+from ganlib.weights import require_sound
 
 SMALL = ((32, 64, 128), (2, 2, 1))  # widths and convolutions of the small encoder's blocks
 
@@ -69,6 +70,7 @@ def style_loss(found: list[tf.Tensor], style: list[tf.Tensor]) -> tf.Tensor:
 def _small(channels: int) -> tuple[keras.Model, keras.Model]:
     encoder = vgg(*SMALL, channels)
     with resources.as_file(resources.files("ganlib.zoo") / "style_encoder.weights.h5") as path:
+        require_sound(path, sealed=True)
         encoder.load_weights(path)
     return encoder, made(mirrored, *SMALL, channels)
 

@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 from matplotlib.figure import Figure
 
-from ganlib import checkpoints, data, metrics, models, plots
+from ganlib import checkpoints, data, metrics, models, plots, weights
 from ganlib.callbacks import Checkpoint, ProgressBar
 from ganlib.data.faces import FACTORS
 from ganlib.engine import Engine
@@ -187,6 +187,7 @@ def write_weights(gan: Engine, path: Path) -> None:
 
             new.attrs.update(old.attrs)
             old.visititems(copy)
+        weights.seal(halved)
         halved.replace(path)
 
 

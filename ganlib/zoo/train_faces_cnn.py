@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ganlib import data
+from ganlib import data, weights
 from ganlib.data.faces import FACTORS, POSE
 from ganlib.metrics.faces_cnn import SIDE, FacesCNN, network
 from ganlib.metrics.resizer import Bilinear
@@ -36,6 +36,7 @@ def main() -> None:
     here = Path(__file__).parent
     beside = here / f".{os.getpid()}.weights.h5"
     model.save_weights(beside)
+    weights.seal(beside)
     beside.replace(here / "faces_cnn.weights.h5")
     text = card(model.count_params(), seconds)
     (here / "faces_cnn.md").write_text(text)

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ganlib import data
+from ganlib import data, weights
 from ganlib.metrics.fashion_cnn import network
 
 EPOCHS, BATCH = 6, 100
@@ -45,6 +45,7 @@ def main(folder: str | None = None) -> None:
     here = Path(__file__).parent
     beside = here / f".{os.getpid()}.weights.h5"
     model.save_weights(beside)
+    weights.seal(beside)
     beside.replace(here / "fashion_cnn.weights.h5")
     card = f"""# fashion-cnn
 
