@@ -94,7 +94,7 @@ def require_known(kind: str, name: Any, known: Any) -> None:
     Raises:
         InputError: There is none of that name; names the nearest, or all.
     """
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         close = difflib.get_close_matches(str(name), known, 1)
         hint = f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(known)}"
         raise InputError(f"there is no {kind} {name!r}: {hint}")

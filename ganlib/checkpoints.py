@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganlib.errors import CheckpointError, InputError
+from ganlib.files import read_text
 
 if TYPE_CHECKING:
     from ganlib.engine import Engine
@@ -82,9 +83,9 @@ def restore(gan: "Engine", path: str | Path) -> int:
     if checkpoint is None or not checkpoint.is_dir():
         raise CheckpointError(f"{path} has no checkpoint: train first, or give the run's checkpoints folder")
     try:
-        description = json.loads((checkpoint / "state.json").read_text())
+        description = json.loads(read_text(checkpoint / "state.json"))
         stored = _values(checkpoint)
-    except (OSError, ValueError, IndexError, tf.errors.OpError) as error:
+    except (OSError, ValueError, IndexError, RecursionError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(
             f"{checkpoint} is damaged ({reason}): remove it to fall back on the one before"

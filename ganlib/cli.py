@@ -8,6 +8,7 @@ and nothing was written; 129, 130 and 143 after SIGHUP, Ctrl-C and SIGTERM, stat
 """
 
 import json
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -18,6 +19,8 @@ import click
 
 from ganlib import __version__
 from ganlib.errors import GanlibError, InputError
+
+_LONGEST = 500  # of an error's line
 
 
 class _Group(click.Group):
@@ -45,7 +48,8 @@ class _Group(click.Group):
 
 
 def _fail(message: Any, status: int) -> int:
-    click.echo("error: " + " ".join(str(message).split()), err=True)
+    text = " ".join(str(message).split())
+    click.echo(f"error: {text if len(text) <= _LONGEST else text[: _LONGEST - 3] + '...'}", err=True)
     return status
 
 
@@ -82,18 +86,44 @@ def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str
     return pairs
 
 
+class _Positive(click.FloatRange):
+    """A number above 0; click's own range lets nan and inf through."""
+
+    def convert(self, value, parameter, context):
+        """Text -> number."""
+        number = super().convert(value, parameter, context)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a number above 0", parameter, context)
+        return number
+
+
+class _Name(click.ParamType):
+    """A name, or a list of them: not empty, which would be taken for not given."""
+
+    name = "text"
+
+    def convert(self, value, parameter, context):
+        """Text, if there is any."""
+        if not value.strip(" ,"):
+            self.fail("it is empty: leave the option out, or give a name", parameter, context)
+        return value
+
+
 # What kinds of options have in common.
 _PATH = {"type": click.Path(path_type=Path)}
 _COUNT = {"type": click.IntRange(min=1), "metavar": "N"}
 _SEED = {"type": int, "metavar": "N"}
-_POSITIVE = {"type": click.FloatRange(min=0, min_open=True), "metavar": "X"}
+_POSITIVE = {"type": _Positive(min=0, min_open=True), "metavar": "X"}
+_NAME = {"type": _Name()}
 _PAIRS = {"multiple": True, "callback": _pairs, "metavar": "KEY=VALUE"}
 
 
 def _of_run(command: Callable) -> Callable:
     """The argument RUN, and the options that say what its weights are of."""
-    command = click.option("--preset", help="The preset of that model.")(command)
-    model = click.option("--model", help="Whose weights RUN holds, if no config.json is beside them.")
+    command = click.option("--preset", **_NAME, help="The preset of that model.")(command)
+    model = click.option(
+        "--model", **_NAME, help="Whose weights RUN holds, if no config.json is beside them."
+    )
     return click.argument("run", **_PATH)(model(command))
 
 
@@ -102,6 +132,7 @@ def _of_run(command: Callable) -> Callable:
 @click.option("--preset", default="laptop", help="Size of the networks: see `ganlib list`.")
 @click.option(
     "--data",
+    **_NAME,
     help="fashion_mnist, mnist, cifar10, digits, polygons, shapes, matching_shapes, faces, textures, "
     "gaussians_ring, gaussians_grid, swiss_roll, folder:PATH or tfds:NAME; for translators edges_to_fashion, "
     "segmentation_to_shapes, warm_to_cool, outline_to_face, beard_to_none, day_to_night, folder:PATH or, unpaired, "
@@ -161,7 +192,7 @@ def train(context: click.Context, model: str, **options: Any) -> int:
 @click.option("--n", **_COUNT, default=64, help="How many.")
 @click.option("--seed", **_SEED, help="Same seed, same samples.  [default: another one each time]")
 @click.option("--truncation", **_POSITIVE, help="Largest latent: fewer oddities, less variety.")
-@click.option("--labels", help="Classes, for a conditional model: 3, or 0,1,2, repeated up to --n.")
+@click.option("--labels", **_NAME, help="Classes, for a conditional model: 3, or 0,1,2, repeated up to --n.")
 @click.option(
     "--out",
     **_PATH,
@@ -290,6 +321,7 @@ def grade(files: tuple[Path, ...], timeout: float, as_json: bool) -> int:
 @main.command()
 @click.option(
     "--metrics",
+    **_NAME,
     help="Of fid, kid, precision, recall, density, coverage, inception_score, prd, swd, ms_ssim; of translations also "
     "l1 and ssim (pairs), cycle_error (domains).  [default: fid,kid,precision,recall; of translations fid and these]",
 )
@@ -299,10 +331,13 @@ def grade(files: tuple[Path, ...], timeout: float, as_json: bool) -> int:
     metavar="N",
     help="[default: 10000; of translations as many as there are sources]",
 )
-@click.option("--data", help="Other data than the run was trained on, as for `ganlib train`.")
-@click.option("--split", help="Split of the data.  [default: the one trained on; of translators test]")
+@click.option("--data", **_NAME, help="Other data than the run was trained on, as for `ganlib train`.")
+@click.option(
+    "--split", **_NAME, help="Split of the data.  [default: the one trained on; of translators test]"
+)
 @click.option(
     "--extractor",
+    **_NAME,
     help="fashion-cnn, faces-cnn, inception-tfhub[:PATH], inception-keras[:PATH], classifier, random-convolutions "
     "or identity.  [default: what suits the data]",
 )

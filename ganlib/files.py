@@ -14,6 +14,7 @@ from ganlib.errors import GanlibError, InputError
 
 # What another path, chosen by the user, would cure. Everything else (disk full, input/output error) is the
 # machine's.
+_LARGEST_TEXT = 2**26
 _PATH_ERRORS = {EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EROFS}
 
 
@@ -95,17 +96,37 @@ def write_json(path: str | Path, value: Any) -> Path:
     return write_atomically(path, json.dumps(value, indent=2) + "\n")
 
 
+def read_text(path: str | Path) -> str:
+    """Read a text file of a run: a regular one (a pipe or a device would never end), of at most 64 MiB.
+
+    Raises:
+        OSError: it is missing or cannot be read.
+        InputError: it is no regular file, or larger.
+        UnicodeDecodeError: it is no UTF-8.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise InputError(f"cannot read {path}: no regular file; remove what is in its place")
+    if path.stat().st_size > _LARGEST_TEXT:
+        raise InputError(
+            f"cannot read {path}: larger than {_LARGEST_TEXT >> 20} MiB; no run writes such a file"
+        )
+    return path.read_text(encoding="utf-8")
+
+
 def read_json(path: str | Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        InputError: it is missing or not JSON.
+        InputError: it is missing, no regular file, or not JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(read_text(path))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; is this the right folder?") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(
             f"{path} is not valid JSON ({error}); restore it from a copy, or start anew"
         ) from error
@@ -128,7 +149,7 @@ def read_history(path: str | Path) -> dict[str, list[float]]:
         InputError: it is missing, has no header, or a line other than the last is malformed.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path}: {error}; a run folder of `ganlib train` has one") from error
     lines = text.splitlines(keepends=True)

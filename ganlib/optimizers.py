@@ -18,6 +18,7 @@ def adam(
     """
     if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
         require_positive(example="2e-4", learning_rate=learning_rate)
+        learning_rate = float(learning_rate)  # Keras takes no int
     return keras.optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
 
 

@@ -7,6 +7,7 @@ from importlib import resources
 from typing import Any, ClassVar, NamedTuple, Self
 
 import keras
+import tensorflow as tf
 
 from ganlib.arguments import require_known, require_positive_integers
 from ganlib.errors import InputError
@@ -146,7 +147,14 @@ class Configured:
             if argument not in known or argument == "self":
                 choices = ", ".join(list(known)[1:])
                 raise InputError(f"{cls.__name__} has no argument {argument!r}: it takes {choices}")
-        return cls(**{**cls.presets[name].given, **overrides})
+        try:
+            return cls(**{**cls.presets[name].given, **overrides})
+        except (tf.errors.ResourceExhaustedError, tf.errors.InvalidArgumentError, MemoryError) as error:
+            given = ", ".join(f"{argument}={value!r}" for argument, value in overrides.items())
+            raise InputError(
+                f"{cls.__name__}'s preset {name!r} with {given or 'nothing else'} does not fit into this machine's "
+                "memory: use smaller networks"
+            ) from error
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as they were given or by default."""

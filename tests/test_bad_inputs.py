@@ -266,6 +266,16 @@ PYTHON = [
         ),
         *(InputError, "translates images", "real=(sources, targets)"),
     ),
+    (
+        lambda gan: models.DCGAN.from_preset("smoke", architecture=[]),
+        InputError,
+        "no architecture []",
+        "choose one",
+    ),
+    (
+        lambda gan: models.DCGAN.from_preset("smoke", base_channels=10**12),
+        *(InputError, "base_channels=1000000000000", "smaller networks"),
+    ),
     # sampling
     (lambda gan: gan.sample(0), InputError, "n=0", "at least 1"),
     (lambda gan: gan.sample(2.5), InputError, "n=2.5", "integer"),

@@ -245,3 +245,89 @@ def test_a_lost_terminal_saves(tmp_path):
     assert run.returncode == 128 + signal.SIGHUP and "saved in" in text
     config = json.loads((out / "config.json").read_text())
     assert config["model"] == "dcgan" and not (out / ".running.json").exists()
+
+
+def lambda_layer(config):
+    code = {
+        "module": "keras.layers",
+        "class_name": "Lambda",
+        "config": {"function": {"class_name": "__lambda__"}},
+    }
+    config["arguments"]["loss"] = code
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda config: config.update(options=None), "has no 'options'"),
+        (lambda config: config.update(model=["dcgan"]), "has no 'model'"),
+        (lambda config: config["arguments"].update(base_channels="many"), "does not describe a DCGAN"),
+        (
+            lambda config: config["arguments"].update(latent_distribution={"class_name": "Nothing"}),
+            "does not describe",
+        ),
+        (lambda_layer, "does not run code from files"),
+    ],
+)
+def test_a_config_that_is_not_a_runs_is_one_line(finished, tmp_path, change, match):
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    config = json.loads((out / "config.json").read_text())
+    change(config)
+    (out / "config.json").write_text(json.dumps(config))
+    before = everything(out)
+    for command in (
+        ["train", "dcgan", "--out", out, "--resume"],
+        ["sample", out, "--out", tmp_path / "a.png"],
+    ):
+        text = call(*command, status=2).output
+        assert match in text and len(text) <= 508 and text.count("\n") == 1, text
+        assert "unsafe" not in text
+    assert everything(out) == before
+
+
+@pytest.mark.parametrize("content", ["null", "[" * 100_000, "{"])
+def test_a_file_that_is_no_config_is_one_line(finished, tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    text = call("sample", tmp_path, "--out", tmp_path / "a.png", status=2).output
+    assert "config.json" in text and len(text) <= 508 and text.count("\n") == 1
+
+
+def test_pipes_in_the_place_of_files_are_not_waited_for(finished, tmp_path):
+    out = tmp_path / "run"
+    for name in ("config.json", "history.csv", "model.weights.h5"):
+        shutil.copytree(finished, out)
+        (out / name).unlink()
+        os.mkfifo(out / name)
+        command = ["sample", out, "--out", tmp_path / "a.png"]
+        if name == "history.csv":
+            command = ["train", "dcgan", "--out", out, "--resume", "--kimg", "1", "--minutes", "5"]
+        result = CliRunner().invoke(main, [str(part) for part in command])
+        assert result.exit_code in (1, 2) and "regular file" in result.output, (name, result.output)
+        shutil.rmtree(out)
+
+
+def test_errors_are_cut_at_five_hundred_characters():
+    text = call("train", "x" * 10_000, status=2).output
+    assert len(text) <= 508 and text.endswith("...\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "match"),
+    [
+        (["sample", "{run}", "--model", "dcgan", "--preset", "smoke"], "leave out --model and --preset"),
+        (["sample", "{run}", "--preset", "smoke"], "leave out --model and --preset"),
+        (["evaluate", "{run}", "--model", "dcgan", "--preset", "smoke"], "leave out --model and --preset"),
+        (["evaluate", "{run}", "--metrics", ""], "it is empty"),
+        (["evaluate", "{run}", "--split", " "], "it is empty"),
+        (["evaluate", "{run}", "--data", ""], "it is empty"),
+        (["sample", "{run}", "--labels", ","], "it is empty"),
+        (["sample", "{run}", "--truncation", "nan"], "nan is not a number above 0"),
+        (["train", "dcgan", "--minutes", "nan", "--out", "new"], "nan is not a number above 0"),
+        (["train", "dcgan", "--kimg", "inf", "--out", "new"], "inf is not a number above 0"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(finished, tmp_path, monkeypatch, command, match):
+    monkeypatch.chdir(tmp_path)
+    text = call(*(part.format(run=finished) for part in command), status=2).output
+    assert match in text and not list(tmp_path.iterdir())

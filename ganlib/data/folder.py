@@ -209,7 +209,7 @@ def _read(
 
 def _open(path: Path, resolution: int | None, channels: int | None, smallest: int) -> np.ndarray:
     """One image as uint8 (side, side, 1 or 3)."""
-    image = _decoded(path, channels)
+    image = _decoded(path, resolution, channels)
     if min(image.size) < smallest:
         raise ValueError(f"{image.width}x{image.height}, smaller than {smallest}x{smallest}")
     return square(image, resolution)
@@ -217,7 +217,7 @@ def _open(path: Path, resolution: int | None, channels: int | None, smallest: in
 
 def _open_pair(path: Path, resolution: int | None, channels: int | None) -> np.ndarray:
     """Two images side by side as uint8 (side, side, 2 or 6): the left one's channels first."""
-    image = _decoded(path, channels or 3)
+    image = _decoded(path, resolution, channels or 3)
     width, height = image.size
     if width != 2 * height:
         raise ValueError(f"{width}x{height}, not two squares side by side")
@@ -225,11 +225,13 @@ def _open_pair(path: Path, resolution: int | None, channels: int | None) -> np.n
     return np.concatenate([square(half, resolution) for half in halves], axis=-1)
 
 
-def _decoded(path: Path, channels: int | None) -> Image.Image:
+def _decoded(path: Path, resolution: int | None, channels: int | None) -> Image.Image:
     """One image in grey or RGB; None: grey if it is grey."""
     if path.exists() and not path.is_file():  # a pipe or a device would wait for ever
         raise ValueError
     with Image.open(path, formats=FORMATS) as image:
+        if resolution is None and min(image.size) > LARGEST:  # known before anything is decoded
+            raise ValueError(f"{image.width}x{image.height}: give resolution= from {SMALLEST} to {LARGEST}")
         image.load()
         if image.mode == "F" or (image.mode == "I" and image.getextrema()[1] > 65535):
             raise ValueError("its values have no known range: save it with 8 or 16 bits")

@@ -59,8 +59,11 @@ def refuse_used(out: Path) -> None:
     Raises:
         InputError: It is a file, or not empty.
     """
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out {out} is a file; choose a folder")
+    try:
+        if out.exists() and not out.is_dir():
+            raise InputError(f"--out {out} is a file; choose a folder")
+    except OSError as error:  # too long, or not allowed to look
+        raise cannot_write(out, error) from error
     if out.is_dir() and any(not entry.name.startswith(_HIDDEN) for entry in out.iterdir()):
         raise InputError(
             f"--out {out} is not empty; add --resume to continue the run there, or choose another"
@@ -140,8 +143,9 @@ def load(run: str | Path, model: str | None = None, preset: str | None = None) -
             f"{run} is neither a run folder nor a .weights.h5 file; pickles and the like are not read"
         )
     stored = folder / "config.json"
-    given = model and preset
-    if not given and not stored.exists():
+    if (model or preset) and stored.exists():
+        raise InputError(f"{stored} says what the run is of: leave out --model and --preset")
+    if not (model and preset) and not stored.exists():
         raise InputError(
             f"{folder} has no config.json that says what the weights are of; give --model and --preset, or a "
             "folder that `ganlib train` made"
@@ -149,7 +153,7 @@ def load(run: str | Path, model: str | None = None, preset: str | None = None) -
     import_tensorflow()
     from ganlib import checkpoints
 
-    gan = class_of(model).from_preset(preset) if given else rebuild(read_config(folder), stored)
+    gan = rebuild(read_config(folder), stored) if stored.exists() else class_of(model).from_preset(preset)
     if weights.exists():
         gan.load_weights(weights)
     else:
@@ -167,10 +171,11 @@ def read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     config = read_json(path)
     held = config if isinstance(config, dict) else {}
-    missing = [key for key in ("model", "arguments", "options") if key not in held]
+    kinds = {"model": str, "arguments": dict, "options": dict, "data": dict, "started": list}
+    missing = [key for key, kind in kinds.items() if not isinstance(held.get(key), kind)]
     if missing:
         raise InputError(
-            f"{path} has no {missing[0]!r}; it is not a run's config.json: restore it from a copy"
+            f"{path} has no {missing[0]!r}, or another than a run's config.json has: restore it from a copy"
         )
     return config
 
@@ -258,9 +263,15 @@ def rebuild(config: dict[str, Any], path: Path) -> "Engine":
         if config["options"].get("augment"):
             augment.add(gan, config["options"]["augment"])
         return gan
-    except (TypeError, InputError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        if "lambda" in reason.lower():
+            raise InputError(
+                f"{path} holds a Lambda layer, which is code that its writer chose; ganlib does not run code from "
+                "files: build the model in Python, then load its weights"
+            ) from error
         raise InputError(
-            f"{path} does not describe a {cls.__name__} ({error}); restore it from a copy"
+            f"{path} does not describe a {cls.__name__} ({reason[:300]}); restore it from a copy"
         ) from error
 
 
@@ -308,5 +319,6 @@ def config_of(
 def seconds_of(out: Path) -> float:
     """Seconds of training so far."""
     table = out / "history.csv"
-    column = read_history(table)["seconds"] if table.exists() and table.stat().st_size else []
+    written = table.exists() and (table.stat().st_size or not table.is_file())
+    column = read_history(table)["seconds"] if written else []
     return column[-1] if column else 0.0

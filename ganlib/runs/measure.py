@@ -36,8 +36,7 @@ def evaluate(
     out = Path(options["out"] or folder / "evaluation.json")
     if out.suffix != ".json":
         raise InputError(f"--out {out} does not end in .json; choose such a name")
-    stored = (folder / "config.json").exists() and not (model and preset)
-    config = read_config(folder) if stored else None
+    config = read_config(folder) if (folder / "config.json").exists() else None
     if config is None and options["data"] is None:
         raise InputError(f"{folder} has no config.json that names its data; give --data")
     import_tensorflow()
