@@ -169,6 +169,39 @@ def test_ssim_of_constant_images_is_the_luminance_factor():
     np.testing.assert_allclose(ms_ssim(grey, grey), 1, rtol=1e-12)
 
 
+@pytest.mark.parametrize("size", [16, 80, 112])
+def test_ms_ssim_of_odd_multiples_of_16(size):
+    """The last level has an odd side, which nothing halves: a product of five levels, each of its own halving."""
+    grey = np.random.default_rng(size).integers(0, 256, (2, 3, size, size, 1))
+    grey[1] = (3 * grey[0] + grey[1]) // 4
+    a, b = (grey / 127.5 - 1).astype(np.float32)
+    np.testing.assert_allclose(ms_ssim(a, a), 1, rtol=1e-12)
+    expected = np.ones(3)
+    for i, weight in enumerate((0.0448, 0.2856, 0.3001, 0.2363, 0.1333)):
+        side = size >> i
+        halved = [
+            x.reshape(3, side, 1 << i, side, 1 << i, 1).mean(axis=(2, 4), dtype=np.float64) for x in (a, b)
+        ]
+        taps = window(min(11, side))
+        levels = [127.5 * (x + 1) for x in halved]
+        mean = lambda x: _windowed(x[..., 0], taps)  # noqa: E731
+        (x, y), (mx, my) = levels, map(mean, levels)
+        contrast = (2 * (mean(x * y) - mx * my) + 58.5225) / (
+            mean(x * x) - mx**2 + mean(y * y) - my**2 + 58.5225
+        )
+        if i == 4:
+            contrast = contrast * (2 * mx * my + 6.5025) / (mx**2 + my**2 + 6.5025)
+        expected *= np.clip(contrast.mean(axis=(1, 2)), 0, None) ** weight
+    np.testing.assert_allclose(ms_ssim_of_each(a, b), expected, rtol=1e-5)
+
+
+def _windowed(images, taps):
+    """Means under a window of (n, height, width), where it fits."""
+    size = len(taps)
+    rows = sum(tap * images[:, i : images.shape[1] - size + 1 + i] for i, tap in enumerate(taps))
+    return sum(tap * rows[:, :, i : rows.shape[2] - size + 1 + i] for i, tap in enumerate(taps))
+
+
 def test_ms_ssim_of_pairs_never_pairs_an_image_with_itself():
     random = np.random.default_rng(0)
     two = random.uniform(-1, 1, size=(2, 16, 16, 1))

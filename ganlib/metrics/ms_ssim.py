@@ -96,10 +96,10 @@ def ssim_by_level(images_a: np.ndarray, images_b: np.ndarray) -> tuple[np.ndarra
             f"images of {a.shape[1]}x{a.shape[2]}: MS-SSIM halves them four times, give multiples of {multiple} "
             "(load the data with resolution=32, or crop)"
         )
-    levels = []
-    for _ in WEIGHTS:
-        levels.append(_similarity(a, b))
+    levels = [_similarity(a, b)]
+    for _ in WEIGHTS[1:]:
         a, b = _halved(a), _halved(b)
+        levels.append(_similarity(a, b))
     similarity, contrast = zip(*levels, strict=True)
     return np.stack(similarity), np.stack(contrast)
 
@@ -140,6 +140,4 @@ def _valid(images, taps):
 
 
 def _halved(images):
-    if min(images.shape[1:3]) < 2:
-        return images
     return (images[:, ::2, ::2] + images[:, 1::2, ::2] + images[:, ::2, 1::2] + images[:, 1::2, 1::2]) / 4
