@@ -179,16 +179,10 @@ def test_ms_ssim_of_odd_multiples_of_16(size):
     expected = np.ones(3)
     for i, weight in enumerate((0.0448, 0.2856, 0.3001, 0.2363, 0.1333)):
         side = size >> i
-        halved = [
-            x.reshape(3, side, 1 << i, side, 1 << i, 1).mean(axis=(2, 4), dtype=np.float64) for x in (a, b)
-        ]
+        x, y = grey.reshape(2, 3, side, 1 << i, side, 1 << i).mean(axis=(3, 5))
         taps = window(min(11, side))
-        levels = [127.5 * (x + 1) for x in halved]
-        mean = lambda x: _windowed(x[..., 0], taps)  # noqa: E731
-        (x, y), (mx, my) = levels, map(mean, levels)
-        contrast = (2 * (mean(x * y) - mx * my) + 58.5225) / (
-            mean(x * x) - mx**2 + mean(y * y) - my**2 + 58.5225
-        )
+        mx, my, xx, yy, xy = (_windowed(of, taps) for of in (x, y, x * x, y * y, x * y))
+        contrast = (2 * (xy - mx * my) + 58.5225) / (xx - mx**2 + yy - my**2 + 58.5225)
         if i == 4:
             contrast = contrast * (2 * mx * my + 6.5025) / (mx**2 + my**2 + 6.5025)
         expected *= np.clip(contrast.mean(axis=(1, 2)), 0, None) ** weight
