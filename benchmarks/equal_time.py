@@ -60,6 +60,7 @@ class Study(NamedTuple):
         few: System -> augmentations with which it learns from the first faces alone.
         few_images: How many these are.
         growing: Systems whose growth is priced.
+        settings: "system/data" -> arguments that replace those of its preset; the protocol says why.
         seconds: That each has.
     """
 
@@ -71,6 +72,7 @@ class Study(NamedTuple):
     few: Mapping[str, tuple[str, ...]] = types.MappingProxyType({})
     few_images: int = 500
     growing: tuple[str, ...] = ()
+    settings: Mapping[str, dict[str, Any]] = types.MappingProxyType({})
     seconds: float = 600.0
 
     @property
@@ -89,7 +91,7 @@ class Study(NamedTuple):
         model, of = registry()[system], self.data[name]
         if of.num_classes is not None and "num_classes" in inspect.signature(model.__init__).parameters:
             arguments = {"num_classes": of.num_classes} | arguments
-        return model.from_preset("laptop", **of.size, **arguments)
+        return model.from_preset("laptop", **of.size, **self.settings.get(f"{system}/{name}", {}), **arguments)
 
     def loaded(self, name: str, gan: Any = None, **options: Any) -> Any:
         """Images, with labels if the model has classes."""

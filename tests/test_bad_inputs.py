@@ -276,6 +276,18 @@ PYTHON = [
         lambda gan: models.DCGAN.from_preset("smoke", base_channels=10**12),
         *(InputError, "base_channels=1000000000000", "smaller networks"),
     ),
+    (
+        lambda gan: models.StyleGAN2.from_preset("smoke", batch_size="x"),
+        InputError,
+        "batch_size='x'",
+        "integer",
+    ),
+    (
+        lambda gan: models.BigGAN.from_preset("smoke", resolution=None),
+        InputError,
+        "resolution=None",
+        "integer",
+    ),
     # sampling
     (lambda gan: gan.sample(0), InputError, "n=0", "at least 1"),
     (lambda gan: gan.sample(2.5), InputError, "n=2.5", "integer"),
@@ -576,7 +588,7 @@ def test_train_on_a_full_disk_fails_before_the_first_step(here, monkeypatch):
     result = CliRunner().invoke(main, TRAIN)
     monkeypatch.undo()
     assert result.exit_code == 1 and result.stdout == ""
-    check(result.stderr.rstrip("\n"), "error: cannot write new/config.json: No space left", "free some space")
+    check(result.stderr.rstrip("\n"), "error: cannot write new/.running.json: No space left", "free some space")
     assert contents(here) == before
 
 

@@ -1,5 +1,6 @@
 """Resolutions and widths that the networks of several papers share."""
 
+from ganlib.arguments import require_positive_integers
 from ganlib.errors import InputError
 
 Widths = tuple[list[int], list[int], list[int]]
@@ -11,6 +12,7 @@ def smallest_size(resolution: int) -> tuple[int, int]:
     Raises:
         InputError: `resolution` is not 4, 5, 6 or 7 times a power of two, or below 8.
     """
+    require_positive_integers(resolution=resolution)
     size, stages = resolution, 0
     while size >= 8 and size % 2 == 0:
         size, stages = size // 2, stages + 1

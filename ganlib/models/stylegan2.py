@@ -400,7 +400,7 @@ class StyleGAN2(Styled, GAN):
         seed: int = 0,
     ):
         entry, _ = self.settled(ARCHITECTURES, architecture)
-        require_positive_integers(path_every=path_every, ema_images=ema_images)
+        require_positive_integers(path_every=path_every, ema_images=ema_images, batch_size=batch_size)
         if num_classes is not None:
             require_positive_integers(num_classes=num_classes)
         if ema_rampup is not None:
