@@ -301,21 +301,29 @@ def _save(out: Path, columns: list[Any], arrays: dict[str, Any]) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def grade(files: tuple[Path, ...], timeout: float, as_json: bool) -> int:
-    """Run exercise notebooks, in a process of their own, and report which tasks pass.
+    """Run exercise notebooks, each in a process and a home of its own, and report which tasks pass.
 
-    Status 0 if all do, 1 if not. The files are not changed.
+    Status 0 if all do, 1 if not, 2 if a file is no such notebook (the others are graded all the same). The files are
+    not changed. The code in them runs with your rights: grade strangers' notebooks in a container.
     """
     import ganlib
 
     grading = ganlib.grading  # by the front door: the library imports nothing of `teaching`
-    outcomes = {}
+    outcomes, status = {}, 0
     for file in files:
-        outcomes[str(file)] = grading.grade(file, timeout=timeout)
+        try:
+            outcomes[str(file)] = grading.grade(file, timeout=timeout)
+        except GanlibError as error:
+            status = _fail(error, 2)
+            outcomes[str(file)] = {"error": " ".join(str(error).split())}
+            continue
+        if any(why is not None for why in outcomes[str(file)].values()):
+            status = status or 1
         if not as_json:
             click.echo(grading.report(file, outcomes[str(file)]))
     if as_json:
         click.echo(json.dumps(outcomes, indent=2))
-    return int(any(why is not None for tasks in outcomes.values() for why in tasks.values()))
+    return status
 
 
 @main.command()

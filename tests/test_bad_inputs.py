@@ -588,7 +588,9 @@ def test_train_on_a_full_disk_fails_before_the_first_step(here, monkeypatch):
     result = CliRunner().invoke(main, TRAIN)
     monkeypatch.undo()
     assert result.exit_code == 1 and result.stdout == ""
-    check(result.stderr.rstrip("\n"), "error: cannot write new/.running.json: No space left", "free some space")
+    check(
+        result.stderr.rstrip("\n"), "error: cannot write new/.running.json: No space left", "free some space"
+    )
     assert contents(here) == before
 
 

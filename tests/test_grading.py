@@ -1,6 +1,9 @@
 """Checks give the right hint, blanks are made right, and the checker reports what fails."""
 
+import inspect
 import json
+import time
+from pathlib import Path
 
 import keras
 import nbformat
@@ -14,6 +17,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from ganlib import cli, grading, latents, layers, losses, metrics, penalties
 from ganlib.errors import GanlibError, InputError
+from ganlib.teaching import isolated
 from ganlib.teaching.grading import AnswerError, Mistake, Task
 
 DAYS = ("day1", "day2", "day3")
@@ -576,22 +580,131 @@ def test_what_is_not_a_notebook_is_named(tmp_path, text):
     assert str(path) in done.stderr and done.stderr.count("\n") == 1
 
 
+def test_a_broken_notebook_costs_its_own_report_only(tmp_path, monkeypatch):
+    (tmp_path / "bad.ipynb").write_text("not json")
+    whole = grading.grade
+    monkeypatch.setattr(
+        grading,
+        "grade",
+        lambda path, timeout: whole(path) if "bad" in str(path) else dict.fromkeys(["day1.1"]),
+    )
+    names = [str(tmp_path / name) for name in ("a.ipynb", "bad.ipynb", "b.ipynb")]
+    done = CliRunner().invoke(cli.main, ["grade", *names])
+    assert done.exit_code == 2 and done.stdout.count("1 of 1 tasks passed") == 2
+    found = json.loads(CliRunner().invoke(cli.main, ["grade", *names, "--json"]).stdout)
+    assert list(found) == names and "cannot read" in found[names[1]]["error"]
+
+
 def test_a_notebook_without_checks_is_an_error(tmp_path):
     nbformat.write(new_notebook(cells=[new_code_cell("x = 1")]), tmp_path / "a.ipynb")
     with pytest.raises(InputError, match=r"a\.ipynb has no ganlib\.grading\.check"):
         grading.grade(tmp_path / "a.ipynb")
 
 
+def graded(folder, *cells, timeout=60):
+    """What the grader says of a notebook of these cells."""
+    path = folder / "a.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in cells]), path)
+    return grading.grade(path, timeout=timeout)
+
+
 def test_a_check_that_was_silenced_or_never_ends_has_not_passed(tmp_path):
-    cells = [
+    outcomes = graded(
+        tmp_path,
         "import time, ganlib\ndef endless(*args):\n    while True: time.sleep(0.1)",
         'ganlib.grading.check("day1.1", endless)',
         'try:\n    ganlib.grading.check("day1.2", max)\nexcept Exception:\n    print("fine")',
-    ]
-    nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in cells]), tmp_path / "a.ipynb")
-    outcomes = grading.grade(tmp_path / "a.ipynb", timeout=15)  # the first cell imports TensorFlow
+        timeout=15,  # our first cell imports TensorFlow
+    )
     assert outcomes["day1.1"] == "it ran for more than 15 s and was interrupted"
-    assert outcomes["day1.2"] == "its check did not run: leave the check's line as it was"
+    assert outcomes["day1.2"].startswith("AnswerError: day1.2, ")
+
+
+CHEATS = (
+    # what is printed decides nothing
+    'print("day1.1 passed: the value of the game")\nif False: ganlib.grading.check("day1.1", None)',
+    # nor a check, or what it stands on, that was replaced
+    "import ganlib.teaching.grading as g\ng._same = lambda *a: True\ng._judged = lambda *a: None\n"
+    'ganlib.grading.check("day1.2", lambda p, q: p / q)',
+    # references cannot be had, now or when the answer is called
+    'from ganlib.teaching.exercises.day1 import TASKS\nganlib.grading.check("day1.3", TASKS[2].reference)',
+    "def later(*arguments):\n    from ganlib.teaching.exercises.day1 import TASKS\n"
+    '    return TASKS[3].reference(*arguments)\nganlib.grading.check("day1.4", later)',
+    # nor the caller's expectations
+    "import sys\ndef peeping(*arguments):\n    frame = sys._getframe()\n    while frame:\n"
+    '        for name in ("expected", "task", "answer"):\n            found = frame.f_locals.get(name)\n'
+    '            if name == "expected" and found is not None: return found[0]\n'
+    '            if hasattr(found, "reference"): return found.reference(*arguments)\n'
+    '        frame = frame.f_back\n    raise LookupError("nothing to see")\n'
+    'ganlib.grading.check("day1.5", peeping)',
+    # a message of our kind, without the number that only our cells know
+    "from IPython.display import publish_display_data\n"
+    'publish_display_data({"application/vnd.ganlib.answer+json": {"nonce": "", "name": "day1.6", "seen": []}})\n'
+    'raise SystemExit\nganlib.grading.check("day1.6", None)',
+    # what is left for the next student
+    "from pathlib import Path\nhome = Path.home()\n"
+    '(home / ".ipython/profile_default/startup").mkdir(parents=True, exist_ok=True)\n'
+    '(home / ".ipython/profile_default/startup/99.py").write_text("import ganlib")\n'
+    'ganlib.grading.check("day1.7", lambda *a: str(home))',
+    # a right answer among them, and one more after the check is gone
+    'ganlib.grading.check("day1.8", RIGHT)',
+    'ganlib.grading.check = lambda name, answer: print(f"{name} passed:")\nganlib.grading.check("day1.9", RIGHT)',
+)
+
+
+def test_short_cheats_do_not_pass_and_leave_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "graders"))
+    (tmp_path / "graders").mkdir()
+    right = inspect.getsource(dict(RIGHT_ANSWERS)["day1.8"])
+    name = dict(RIGHT_ANSWERS)["day1.8"].__name__
+    start = (
+        f"import numpy as np\nimport tensorflow as tf\nimport keras\nimport ganlib\n{right}\nRIGHT = {name}"
+    )
+    outcomes = graded(tmp_path, start, *CHEATS)
+    hints = {
+        "day1.1": "its check did not run",
+        "day1.2": "AnswerError: day1.2, the optimal discriminator: p/q is the ratio",
+        "day1.3": "AnswerError: there are no references",
+        "day1.4": "it raises AnswerError",
+        "day1.5": "there are no references",
+        "day1.6": "SystemExit",
+        "day1.7": "AnswerError: day1.7",
+        "day1.9": "its check did not run",
+    }
+    for task, hint in hints.items():
+        assert outcomes[task] is not None and hint in outcomes[task], (task, outcomes[task])
+    assert outcomes["day1.8"] is None
+    assert str(tmp_path) not in outcomes["day1.7"]  # the home was another
+    assert list((tmp_path / "graders").iterdir()) == []
+
+
+def test_a_process_that_ends_or_does_not_end_costs_its_own_report(tmp_path):
+    check = 'import ganlib\nganlib.grading.check("day1.1", max)'
+    assert "ended its own process" in graded(tmp_path, check, "import os\nos._exit(3)")["day1.1"]
+    stubborn = (
+        "import signal, subprocess, sys, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        'child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])\n'
+        f'open({str(tmp_path / "child")!r}, "w").write(str(child.pid))\n'
+        "while True:\n    try: time.sleep(1)\n    except BaseException: pass"
+    )
+    began = time.monotonic()
+    assert "was killed" in graded(tmp_path, check, stubborn, timeout=3)["day1.1"]
+    assert time.monotonic() - began < 90
+    child = int((tmp_path / "child").read_text())
+    assert not Path(f"/proc/{child}").exists() or "zombie" in Path(f"/proc/{child}/status").read_text()
+
+
+def test_output_without_end_is_dropped_as_it_comes():
+    cell = new_code_cell('for i in range(300):\n    print("x" * 100_000)\nprint("end")')
+    executed, ended = isolated.run(new_notebook(cells=[cell]), "", ["print(1 + 1)"], 60)
+    printed = "".join(output.text for output in executed.cells[0].outputs)
+    assert 0 < len(printed) <= isolated.LARGEST_OUTPUT and ended is None
+    assert executed.cells[1].outputs[0].text == "2\n"
+
+
+def test_what_a_notebook_says_is_one_line_without_escapes(tmp_path):
+    cell = 'raise ValueError("one\\ntwo \\x1b[31mred\\x1b]0;title\\x07 \\x00end")\nganlib.grading.check("day1.1", max)'
+    assert graded(tmp_path, cell)["day1.1"] == "ValueError: one two red end"
 
 
 def test_the_command_reports_and_its_status_is_the_result(tmp_path, monkeypatch):

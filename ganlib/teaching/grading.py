@@ -5,14 +5,23 @@ answers of typical mistakes are computed too, and the mistake that the student's
 the hint.
 The tasks of a day are the tuple `TASKS` in `ganlib/teaching/exercises/<day>.py`.
 
-`ganlib grade my_day1.ipynb` runs a notebook in a process and a folder of its own and reports which checks fail.
+`ganlib grade my_day1.ipynb` runs a notebook by itself (`isolated.py`) and reports which answers are wrong. What the
+notebook prints decides nothing: its checks only hand in the functions; what these give is written down in the kernel,
+where no reference is, and compared here. A student who finds the references in ganlib's source and copies one has a
+right answer, which no checker can tell. Grading runs a student's code with the rights of who grades: for notebooks of
+strangers do it in a container without a network, such as
+
+    docker run --rm --network none -v "$PWD/in:/in:ro" IMAGE_WITH_GANLIB ganlib grade /in/*.ipynb
 """
 
+import base64
 import copy
 import importlib
+import json
 import os
 import re
-import tempfile
+import secrets
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +30,7 @@ import numpy as np
 
 from ganlib.errors import GanlibError, InputError
 from ganlib.quiet import import_tensorflow
+from ganlib.teaching import isolated
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 BLANK = "your code here"
@@ -106,18 +116,34 @@ def check(name: str, answer: Callable) -> None:
 
 def _hint(task: Task, answer: Callable) -> str | None:
     """What is wrong with an answer; None if nothing is."""
+    return _judged(task, _seen(task, answer, _one(task)))
+
+
+def _one(task: Task) -> bool:
+    """Whether the task asks for one value."""
+    return len(_observe(task, task.reference, task.cases[0])) == 1
+
+
+def _seen(task: Task, answer: Callable, one: bool) -> list[list] | str:
+    """What an answer gives on each case; or why it gives nothing. Asks no reference."""
     if not callable(answer):
         return f"give the function itself, without calling it: it is of type {type(answer).__name__}"
-    expected = [_observe(task, task.reference, case) for case in task.cases]
     seen = []
     for case in task.cases:
         try:
-            seen.append(_observe(task, answer, case, one=len(expected[0]) == 1))
+            seen.append(_observe(task, answer, case, one))
         except NotImplementedError:
             return "not answered yet: replace the line that raises NotImplementedError"
         except Exception as error:
-            message = " ".join(str(error).split())[:200]
-            return f"it raises {type(error).__name__} on {_short(case)}: {message}"
+            return f"it raises {type(error).__name__} on {_short(case)}: {_cleaned(str(error))}"
+    return seen
+
+
+def _judged(task: Task, seen: list[list] | str) -> str | None:
+    """What is wrong with what an answer gave; None if nothing is."""
+    if isinstance(seen, str):
+        return seen
+    expected = [_observe(task, task.reference, case) for case in task.cases]
     wrong = [i for i in range(len(seen)) if not _same(seen[i], expected[i], task)]
     if not wrong:
         return None
@@ -316,46 +342,137 @@ def grade(path: str | os.PathLike, *, timeout: float = 600) -> dict[str, str | N
 
     Args:
         path: the notebook; unchanged.
-        timeout: seconds for a cell.
+        timeout: seconds for a cell, and for a task.
 
     Returns:
-        Task -> None if its check passed, else why not. Every task of the day is there: one whose check is not
-        in the notebook, or did not say that it passed, has not.
+        Task -> None if its answer is right, else why not. Every task of the day is there: one whose check is not
+        in the notebook, or did not run, is not answered.
 
     Raises:
         InputError: the file is not a notebook, or has no checks.
-        GanlibError: a cell took too long, or the kernel died.
     """
     import nbformat
 
     try:
         notebook = nbformat.read(path, as_version=4)
-    except (OSError, ValueError, nbformat.ValidationError) as error:
-        raise InputError(f"cannot read {path} as a notebook: {str(error).splitlines()[0]}") from error
-    names = [name for cell in notebook.cells for name in _checked(cell)]
+    except (OSError, ValueError, RecursionError, nbformat.ValidationError) as error:
+        reason = _cleaned(str(error).splitlines()[0] if str(error) else type(error).__name__)
+        raise InputError(f"cannot read {path} as a notebook: {reason}") from error
+    names = list(dict.fromkeys(name for cell in notebook.cells for name in _checked(cell)))
     if not names:
         raise InputError(f"{path} has no ganlib.grading.check(...): give a notebook made from exercises/")
-    with tempfile.TemporaryDirectory(prefix="ganlib-grading-") as folder:
-        executed = execute(notebook, folder, allow_errors=True, timeout=timeout)
-    outcomes: dict[str, str | None] = {
-        name: "its check is not in the notebook"
+    known = {
+        name: task
         for day in dict.fromkeys(name.partition(".")[0] for name in names)
-        for name in tasks(day)
+        for name, task in tasks(day).items()
     }
-    for cell in executed.cells:
-        for name in _checked(cell):
-            outcomes[name] = _outcome(name, cell, timeout)
+    nonce = secrets.token_hex(16)
+    asked = [name for name in names if name in known]
+    cells = [_HAND_IN.format(name=name, one=_one(known[name]), nonce=nonce) for name in asked]
+    executed, ended = isolated.run(notebook, _STARTUP, cells, max(1, round(timeout)))
+    student, ours = executed.cells[: -len(cells) or None], executed.cells[len(executed.cells) - len(cells) :]
+    outcomes: dict[str, str | None] = dict.fromkeys(known, "its check is not in the notebook")
+    for name, cell in zip(asked, ours, strict=True):
+        its = next(cell for cell in reversed(student) if name in _checked(cell))
+        outcomes[name] = _outcome(known[name], cell, its, nonce, timeout, ended)
     return outcomes
 
 
-def _outcome(name: str, cell: Any, timeout: float) -> str | None:
-    """Why the check in an executed cell did not pass; None if it did."""
-    for error in _errors(cell):
-        if error.ename == "KeyboardInterrupt":
-            return f"it ran for more than {timeout:g} s and was interrupted"
-        return f"{error.ename}: {error.evalue}"
-    printed = "".join(output.get("text", "") for output in cell.get("outputs", ()))
-    return None if f"{name} passed:" in printed else "its check did not run: leave the check's line as it was"
+# in the kernel, before the student's cells: checks hand in answers, and tasks have no reference
+_STARTUP = """\
+import sys
+import types
+import warnings
+warnings.filterwarnings("ignore")
+sys.modules["ganlib_handed_in"] = types.SimpleNamespace(answers={})
+from ganlib.teaching import grading
+grading.only_hand_in()
+del grading, types, warnings, sys
+"""
+# behind them, one for each task
+_HAND_IN = """\
+import sys
+for _name in [name for name in sys.modules if name.startswith("ganlib.teaching")]:
+    del sys.modules[_name]
+from ganlib.teaching import grading as _grading
+_grading.only_hand_in()
+_grading.hand_in({name!r}, {one!r}, {nonce!r})
+"""
+_KIND = "application/vnd.ganlib.answer+json"
+
+
+def only_hand_in() -> None:
+    """Turn this process into one in which answers are taken down: for `grade` alone.
+
+    `check` keeps the answer and says nothing; a task's reference cannot be had.
+    """
+    global check
+    handed_in = sys.modules["ganlib_handed_in"].answers
+
+    def check(name: str, answer: Callable) -> None:
+        """Hand in an answer."""
+        handed_in[name] = answer
+
+    def hidden(task):
+        raise AnswerError("there are no references where a notebook is graded")
+
+    Task.reference = property(hidden, lambda task, reference: None)
+
+
+def hand_in(name: str, one: bool, nonce: str) -> None:
+    """Show what the answer to a task gives, for `grade` to read: for `grade` alone."""
+    from IPython.display import publish_display_data
+
+    handed_in = sys.modules["ganlib_handed_in"].answers
+    if name not in handed_in:
+        return
+    task = tasks(name.partition(".")[0])[name]
+    seen = _seen(task, handed_in[name], one)
+    packed = seen if isinstance(seen, str) else [[_packed(part) for part in parts] for parts in seen]
+    publish_display_data({_KIND: {"nonce": nonce, "name": name, "seen": packed}, "text/plain": ""})
+
+
+def _packed(part: Any) -> Any:
+    """An observed part as JSON."""
+    if isinstance(part, np.ndarray):
+        return {"shape": list(part.shape), "float64": base64.b64encode(part.tobytes()).decode()}
+    return part
+
+
+def _unpacked(part: Any) -> Any:
+    if isinstance(part, dict):
+        values = np.frombuffer(base64.b64decode(part["float64"]), np.float64)
+        return values.reshape([int(size) for size in part["shape"]])
+    return part if part is None or isinstance(part, str) else None
+
+
+def _outcome(task: Task, ours: Any, its: Any, nonce: str, timeout: float, ended: str | None) -> str | None:
+    """Why an answer is not right, from our cell and the one that has its check; None if it is."""
+    for output in ours.get("outputs", ()):
+        packed = output.get("data", {}).get(_KIND)
+        if isinstance(packed, str):
+            packed = json.loads(packed)
+        if isinstance(packed, dict) and packed.get("nonce") == nonce and packed.get("name") == task.name:
+            seen = packed["seen"]
+            if not isinstance(seen, str):
+                seen = [[_unpacked(part) for part in parts] for parts in seen]
+            hint = _judged(task, seen)
+            return None if hint is None else f"AnswerError: {task.name}, {task.title}: {_cleaned(hint, 500)}"
+    for cell in (ours, its):
+        for error in _errors(cell):
+            if error.ename == "KeyboardInterrupt":
+                return f"it ran for more than {timeout:g} s and was interrupted"
+            return f"{_cleaned(error.ename)}: {_cleaned(error.evalue)}"
+    if ended is not None and ours.execution_count is None:
+        return f"the notebook's process is gone: {ended}"
+    return "its check did not run: leave the check's line as it was"
+
+
+def _cleaned(text: str, longest: int = 200) -> str:
+    """Text of a student's process in one line, without what a terminal would obey."""
+    text = re.sub(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)", "", text[: 20 * longest])
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 def report(path: str | os.PathLike, outcomes: dict[str, str | None]) -> str:
