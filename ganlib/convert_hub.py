@@ -31,7 +31,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ganlib.errors import CheckpointError, InputError
+from ganlib.errors import CheckpointError, GanlibError, InputError
 
 _EPSILON = 1e-4
 _AVERAGES = ("/ema_b999900", "/ema_0.9999", "")
@@ -101,6 +101,8 @@ def in_pytorch_layout(arrays: Arrays, network: keras.Model, truncation: float) -
     }
     try:
         return _Layout(named, network, float(truncation)).arrays()
+    except GanlibError:
+        raise
     except (ValueError, IndexError, TypeError) as error:  # of NumPy, for an array of another rank or size
         raise CheckpointError(
             f"an array does not have the shape that it has in a module of BigGAN ({error}): give the module's own, and "

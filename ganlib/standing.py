@@ -65,7 +65,7 @@ class Standing:
         object.__setattr__(self, "_stands_for", state)
 
     def exporter(self, thresholds: Sequence[float] = ()) -> Callable[[Any, tf.Tensor], tf.Tensor]:
-        """As ever, or with statistics of these thresholds, interpolated; above all of them those of latents as drawn."""
+        """As ever, or with statistics of these thresholds, interpolated; above all of them those of all latents."""
         if not self.standing_passes:
             return super().exporter(thresholds)
         found = []

@@ -2,7 +2,7 @@
 
 Written after the graphs that huggingface/pytorch-pretrained-BigGAN (BigGAN-deep) and TFHub/biggan.py of
 ajbrock/BigGAN-PyTorch (BigGAN) describe, in TF1, by plain operations: names, layouts, the order of z and class, 1e-4 in
-batch norms, statistics as constants for 51 truncations, a last convolution with more channels than an image.
+batch norms, statistics as constants, a row for each of some truncations, a last convolution with more channels than an image.
 """
 
 from pathlib import Path
@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 v1 = tf.compat.v1
-STATISTICS = 51
+STATISTICS = 6  # the modules have 51
+STAGES = 2  # from 4x4 to 16x16
 CLASSES, VECTOR = 5, 4
 
 
@@ -96,12 +97,12 @@ def normalize(x, mean, variance, scale, offset):
 
 
 def deep(maker, z, y, truncation, ch, attention):
-    """BigGAN-deep at 32x32: all stages have 4 ch channels."""
+    """BigGAN-deep at 16x16: all stages have 4 ch channels."""
     vector = tf.matmul(y, maker.variable("linear/w", [CLASSES, VECTOR]))
     condition = tf.concat([z, vector], 1)
     width = 4 * ch
     x = tf.reshape(maker.linear(condition, "Generator/GenZ/G_linear", 16 * width), [-1, 4, 4, width])
-    for i in range(6):
+    for i in range(2 * STAGES):
         block, up = f"Generator/GBlock_{i}" if i else "Generator/GBlock", i % 2
         h = x
         for j, (channels, size) in enumerate(((width // 4, 1), (width // 4, 3), (width // 4, 3), (width, 1))):
@@ -120,9 +121,9 @@ def deep(maker, z, y, truncation, ch, attention):
 
 
 def plain(maker, z, y, truncation, ch, attention):
-    """BigGAN at 32x32, with the statistics of one truncation."""
+    """BigGAN at 16x16, with the statistics of one truncation."""
     vector = tf.matmul(y, maker.variable("linear/w", [CLASSES, VECTOR]))
-    first, *rest = tf.split(z, 4, axis=1)
+    first, *rest = tf.split(z, STAGES + 1, axis=1)
     width = 4 * ch
     x = tf.reshape(maker.linear(first, "Generator/G_Z/G_linear", 16 * width), [-1, 4, 4, width])
 
@@ -155,7 +156,7 @@ def plain(maker, z, y, truncation, ch, attention):
 KINDS = {"biggan": (plain, 12, "/ema_b999900"), "biggan-deep": (deep, 6, "/ema_0.9999")}
 
 
-def write(folder: Path, kind: str, resource: bool = False, ch: int = 2, attention: int = 16) -> Path:
+def write(folder: Path, kind: str, resource: bool = False, ch: int = 2, attention: int = 8) -> Path:
     """A module in TF1's hub format: no tags, signature "default"."""
     network, latent_dim, averages = KINDS[kind]
     with tf.Graph().as_default(), v1.Session() as session:
