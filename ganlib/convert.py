@@ -126,10 +126,10 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
 
     Raises:
         CheckpointError: It cannot be read, or would have to be unpickled.
-        InputError: The folder is no SavedModel.
+        InputError: The folder's SavedModel is damaged.
     """
     path = Path(path)
-    if path.is_dir():
+    if (path / "saved_model.pb").exists():
         return convert_hub.read(path)
     if path.suffix in PICKLES:
         raise CheckpointError(f"{path}: {HOW_TO}")

@@ -2,7 +2,8 @@
 
 Written after the graphs that huggingface/pytorch-pretrained-BigGAN (BigGAN-deep) and TFHub/biggan.py of
 ajbrock/BigGAN-PyTorch (BigGAN) describe, in TF1, by plain operations: names, layouts, the order of z and class, 1e-4 in
-batch norms, statistics as constants, a row for each of some truncations, a last convolution with more channels than an image.
+batch norms, statistics as constants, a row for each of some truncations, a last convolution with more channels than an
+image.
 """
 
 from pathlib import Path

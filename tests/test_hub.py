@@ -452,10 +452,15 @@ def test_a_table_of_an_asset_is_refused(tmp_path):
         hub.load(folder)
 
 
-def test_operations_that_are_not_known_are_refused(tmp_path):
+def test_operations_that_are_not_known_or_not_what_they_seem_are_refused(tmp_path):
     folder = saved(tmp_path / "module", plain, Z, T)
     path = folder / "saved_model.pb"
     model = graphs.read(folder)
+    model.meta_graphs[0].graph_def.library.function.add().signature.name = "WriteFile"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match="'WriteFile' is called as one of TensorFlow's operations"):
+        hub.load(folder)
+    del model.meta_graphs[0].graph_def.library.function[-1]
     model.meta_graphs[0].graph_def.node.add(name="strange", op="OpenWindow")
     path.write_bytes(model.SerializeToString())
     with pytest.raises(InputError, match="'strange', a OpenWindow, is none that TensorFlow has"):

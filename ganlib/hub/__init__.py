@@ -20,7 +20,8 @@ Which of them a module has stands in its file assets.extra/ganlib.json; BigGAN's
 
 Noise of a layer (StyleGAN) is fixed in "default", one image a layer, as where a network is called by itself: images
 depend on the inputs alone. Such modules have one more signature, "seeded", with a key and a part for the noise of
-`sample`: `load(folder).sample(n, seed=0)` then is `gan.sample(n, seed=0)`.
+`sample`: `load(folder).sample(n, seed=0)` then is `gan.sample(n, seed=0)`. TensorFlow optimises a graph inside of a
+`tf.function`, as `sample` has, and not one whose signature is called directly: their images differ by rounding.
 
 Trust
     A SavedModel is a TensorFlow graph, a program. Before one is loaded its operations are looked at, all functions

@@ -5,7 +5,7 @@ A graph is refused for an operation that
 - keeps state and is not among those of variables, function calls, random numbers and arrays (so queues, tables,
   iterators, sockets, printing to files and Python functions are out, known today or not);
 - touches files, connections or Python code without being marked as one that keeps state;
-- TensorFlow does not know here.
+- TensorFlow does not know here, or for a function that has the name of an operation.
 
 Every SavedModel has operations that save and restore it. They are let pass where only TensorFlow's own saver comes by,
 and refused where images, an initialisation or a function of the module do.
@@ -35,11 +35,9 @@ _NOT_RANDOM = re.compile(r"Random\w*(Dataset|Queue|Crop)\w*")
 # Operations that are not marked so, and may not.
 _OUTSIDE = re.compile(
     r".*(File|Dataset|Debug|PyFunc|Proto|Snapshot|Summary|Reader|Remote|Rpc|Tpu|TPU|Xla|Vocab|Restore|Save|Custom).*"
-    r"|ImmutableConst"
+    r"|ImmutableConst|Copy(Host)?"
 )
 _SAVER = ("MergeV2Checkpoints", "RestoreV2", "SaveV2", "ShardedFilename")
-# Collections of TF1 whose operations run when a model is loaded.
-_AT_START = ("saved_model_main_op", "legacy_init_op", "table_initializer", "init_op", "local_init_op")
 
 
 class Signature(NamedTuple):
@@ -166,6 +164,12 @@ def refuse_harmful(graph: Any, folder: Path) -> None:
         InputError: One is of a kind that a generator does not need and that could do harm.
     """
     functions = {function.signature.name: function.node_def for function in graph.graph_def.library.function}
+    for name in functions:
+        if op_def_registry.get(name) is not None:
+            raise InputError(
+                f"{folder} is refused: its function {name!r} is called as one of TensorFlow's operations: look where "
+                "the module comes from"
+            )
     used = _used(graph, functions)
     nodes = [(node, node.name in used.nodes) for node in graph.graph_def.node]
     nodes += [(node, name in used.functions) for name, body in functions.items() for node in body]
@@ -206,8 +210,10 @@ def _used(graph: Any, functions: dict[str, Any]) -> _Used:
         for entry in graph.signature_def.values()
         for info in (*entry.inputs.values(), *entry.outputs.values())
     ]
-    for key in _AT_START:
-        waiting += list(graph.collection_def[key].node_list.value) if key in graph.collection_def else []
+    for (
+        collection
+    ) in graph.collection_def.values():  # what TF1 runs when a model is loaded is in some of them
+        waiting += collection.node_list.value
     nodes: set[str] = set()
     called = list(graph.object_graph_def.concrete_functions)
     called += [gradient.gradient_func for gradient in graph.graph_def.library.gradient]
