@@ -16,6 +16,7 @@ _MODULES = (
     "data",
     "ensemble",
     "errors",
+    "hub",
     "latents",
     "layers",
     "losses",

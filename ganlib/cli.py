@@ -1,4 +1,4 @@
-"""The command `ganlib`: train, sample, translate, evaluate, grade, list, doctor.
+"""The command `ganlib`: train, sample, translate, evaluate, export, grade, list, doctor.
 
 Only click is imported here, so that help answers at once; TensorFlow loads inside the commands that compute.
 
@@ -203,7 +203,7 @@ def train(context: click.Context, model: str, **options: Any) -> int:
 def sample(
     run: Path, n: int, labels: str | None, out: Path, model: str | None, preset: str | None, **draw: Any
 ) -> None:
-    """Draw samples from a run folder or a .weights.h5 file."""
+    """Draw samples from a run folder, a .weights.h5 file or the folder of a TF-Hub module."""
     _require_suffix(out)
     try:
         classes = None if labels is None else [int(label) for label in labels.split(",")]
@@ -364,6 +364,33 @@ def evaluate(run: Path, metrics: str | None, model: str | None, preset: str | No
     evaluation, out = runs.evaluate(run, options, model, preset)
     click.echo(evaluation.text())
     click.echo(f"written to {out}")
+
+
+@main.command()
+@click.option("--out", **_PATH, required=True, metavar="FOLDER", help="New, or empty.")
+@click.option(
+    "--truncations",
+    metavar="X,X,...",
+    help="Thresholds whose standing statistics are kept, for a model that has such statistics.  [default: 0.25,0.5,"
+    "0.75,1,1.5,2]",
+)
+@_of_run
+def export(run: Path, out: Path, truncations: str | None, model: str | None, preset: str | None) -> None:
+    """Write a generator as a SavedModel with the signature of TF-Hub's BigGAN, to use without ganlib.
+
+    tensorflow_hub.load(FOLDER) and tf.saved_model.load(FOLDER) read it; `ganlib sample FOLDER` does, too.
+    """
+    try:
+        given = {} if truncations is None else {"truncations": [float(x) for x in truncations.split(",")]}
+    except ValueError:
+        raise InputError(f"--truncations {truncations!r} is not a list of numbers, such as 0.5,1") from None
+    from ganlib import runs
+
+    gan = runs.load(run, model, preset)
+    from ganlib import hub
+
+    hub.export(gan, out, **given)
+    click.echo(f"{type(gan).__name__} for TF-Hub: {out}")
 
 
 @main.command("list")

@@ -1,9 +1,11 @@
 """Weights of official code, by their official names.
 
-PGGAN's and StyleGAN's are TensorFlow variables, StyleGAN2's (and ADA's) and BigGAN's PyTorch state dictionaries.
+PGGAN's and StyleGAN's are TensorFlow variables, StyleGAN2's (and ADA's) and BigGAN's PyTorch state dictionaries. Of
+BigGAN there are TF-Hub's modules as well (`ganlib.convert_hub`), G only.
 
     ganlib.convert.load(gan.generator, "network-G.npz")            # or .safetensors, or a dictionary of arrays
     ganlib.convert.load(gan.discriminator, arrays, prefix="D/")
+    ganlib.convert.load(gan.generator, "biggan-deep-128", truncation=0.4)        # the folder of a module
 
 The official files are pickles, which run code when they are opened: ganlib refuses them. Convert them once where you
 trust them, in an environment that has the official code, and keep the arrays.
@@ -20,7 +22,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from ganlib import convert_biggan
+from ganlib import convert_biggan, convert_hub
 from ganlib.errors import CheckpointError, InputError
 from ganlib.layers.equalized import Bias, EqualizedConv2D, EqualizedDense
 from ganlib.layers.growing import SMALLEST
@@ -58,19 +60,25 @@ class Slot(NamedTuple):
     otherwise: float | None = None
 
 
-def load(network: keras.Model, source: str | Path | Arrays, prefix: str = "") -> None:
+def load(
+    network: keras.Model, source: str | Path | Arrays, prefix: str = "", truncation: float = 1.0
+) -> None:
     """Set all variables of a network from official arrays.
 
     Args:
         network: A generator or discriminator of PGGAN, StyleGAN, StyleGAN2, BigGAN or BigGAN-deep.
-        source: A file (.npz without pickled objects, or .safetensors), or official name -> array.
+        source: A file (.npz without pickled objects, or .safetensors), the folder of a TF-Hub module of BigGAN, or
+            official name -> array.
         prefix: Of the names in the source that belong to this network: "G/", "D.".
+        truncation: Of a TF-Hub module: of whose latents the statistics of its batch norms are to be.
 
     Raises:
         CheckpointError: The file cannot be read, is a pickle, or names or shapes do not fit; nothing was set.
-        InputError: There is no table for this kind of network.
+        InputError: There is no table for this kind of network, or a module has no such statistics.
     """
     arrays = read(source) if isinstance(source, str | Path) else source
+    if convert_biggan.has_layout(network) and convert_hub.has_layout(arrays):
+        arrays = convert_hub.in_pytorch_layout(arrays, network, truncation)
     found, used = [], set()
     for slot in slots(network):
         name = next((name for name in slot.names if prefix + name in arrays), None)
@@ -114,12 +122,15 @@ def _fitted(slot: Slot, name: str, prefix: str, array: Any) -> np.ndarray:
 
 
 def read(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of an .npz or .safetensors file.
+    """The arrays of an .npz or .safetensors file, or of the folder of a TF-Hub module.
 
     Raises:
         CheckpointError: It cannot be read, or would have to be unpickled.
+        InputError: The folder's SavedModel is damaged.
     """
     path = Path(path)
+    if (path / "saved_model.pb").exists():
+        return convert_hub.read(path)
     if path.suffix in PICKLES:
         raise CheckpointError(f"{path}: {HOW_TO}")
     try:

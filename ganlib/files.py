@@ -5,7 +5,9 @@ import csv
 import io
 import json
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
 from errno import EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EROFS
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,37 @@ def write_atomically(path: str | Path, content: bytes | str) -> Path:
             raise cannot_write(path, error) from error
         raise
     return path
+
+
+@contextlib.contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """A folder beside `path` to write into, renamed to it when the block ends; gone, where the block fails.
+
+    Raises:
+        InputError: `path` is there and not an empty folder, or cannot be written.
+        GanlibError: The disk is full or broken. In all cases nothing is left behind.
+    """
+    path = Path(path)
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise InputError(f"{path} is there already: choose a folder that is not, or is empty")
+    missing = [folder for folder in path.parents if not folder.exists()]
+    beside = None
+    try:
+        beside = Path(tempfile.mkdtemp(dir=make_folder(path.parent), prefix=f".{path.name}."))
+        yield beside
+        os.chmod(beside, 0o777 & ~_umask())  # mkdtemp's 0700 would keep it private
+        if path.exists():
+            path.rmdir()  # empty: a rename to it works on some systems only
+        os.replace(beside, path)
+    except BaseException as error:
+        if beside is not None:
+            shutil.rmtree(beside, ignore_errors=True)
+        with contextlib.suppress(OSError):  # not empty any more: someone else's
+            for made in missing:
+                made.rmdir()
+        if isinstance(error, OSError):
+            raise cannot_write(path, error) from error
+        raise
 
 
 def write_arrays(path: str | Path, arrays: dict[str, Any], compress: bool = False) -> Path:

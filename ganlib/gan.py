@@ -187,6 +187,31 @@ class GAN(Adversarial, Sampled, Engine):
         images.trace_key = (getattr(sampler, "trace_key", None), *(repr(t.get_config()) for t in movers))
         return images
 
+    def exporter(self, thresholds: Sequence[float] = ()) -> Callable[[Any, tf.Tensor], tf.Tensor]:
+        """As ever, at latents as tricks move them."""
+        exporter = super().exporter(thresholds)
+        return exporter if self.classes is None else self.at_latents_moved_by_label(exporter)
+
+    def at_latents_moved_by_label(
+        self, exporter: Callable[[Any, tf.Tensor], tf.Tensor]
+    ) -> Callable[[Any, tf.Tensor], tf.Tensor]:
+        """`at_moved_latents` for [latents, weights of classes]: tricks move latents by the class of most weight."""
+        movers = [trick for trick in self.tricks if trick.has("sampled_latents")]
+        if not movers:
+            return exporter
+
+        def images(inputs, truncation):
+            def of_labels(inputs):
+                return exporter([inputs[0], tf.one_hot(inputs[1], self.classes.num_classes)], truncation)
+
+            latents, weights = inputs
+            labels = tf.argmax(weights, axis=1, output_type=tf.int32)
+            for trick in movers:
+                latents = trick.sampled_latents(self, of_labels, latents, labels)
+            return exporter([latents, weights], truncation)
+
+        return images
+
     def _fakes(self, name: str, real: tf.Tensor, labels: Any) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Samples for the update of a player, as many as real images, and what tricks add to its loss for them.
 

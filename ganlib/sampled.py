@@ -58,6 +58,17 @@ class Sampled:
         """
         return functools.partial(self.ema_generator, training=False, **self.call_options())
 
+    def exporter(self, thresholds: Sequence[float] = ()) -> Callable[[Any, tf.Tensor], tf.Tensor]:
+        """What `hub.export` writes: the sampler for latents, or [latents, weights of classes], and a truncation.
+
+        Truncation is a scalar tensor here. What it changes behind the latents, if anything, is the model's own affair.
+
+        Args:
+            thresholds: For models with standing statistics: of which truncations.
+        """
+        sampler = self.sampler() if self.classes is None else self._mixing
+        return lambda inputs, truncation: sampler(inputs)
+
     def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
         """Latents (batch, latent_dim), or [latents, labels], -> images of the sampler."""
         if not training:

@@ -9,7 +9,7 @@ by their number, of the batches' own variances, without n / (n - 1); spectral ve
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -64,6 +64,27 @@ class Standing:
         accumulate(network, [self.conditioned(*batch) for batch in zip(latents, labels, strict=True)])
         object.__setattr__(self, "_stands_for", state)
 
+    def exporter(self, thresholds: Sequence[float] = ()) -> Callable[[Any, tf.Tensor], tf.Tensor]:
+        """As ever, or with statistics of these thresholds, interpolated; above all of them those of all latents."""
+        if not self.standing_passes:
+            return super().exporter(thresholds)
+        found = []
+        for threshold in (*thresholds, None):
+            self.stand(threshold)
+            found.append([v.numpy() for v in _statistics(batch_norms(self._standing))])
+        tables = [np.stack(rows) for rows in zip(*found, strict=True)]
+        network = functools.partial(self._standing, training=False) if self.classes is None else self._mixing
+
+        def images(inputs, truncation):
+            values = [_at(truncation, thresholds, table) for table in tables]
+            variables = _statistics(batch_norms(self._standing))
+            with keras.StatelessScope(list(zip(variables, values, strict=True))):
+                return network(inputs)
+
+        if self.classes is not None:
+            return self.at_latents_moved_by_label(images)
+        return lambda inputs, truncation: self.at_moved_latents(lambda z: images(z, truncation))(inputs)
+
     # cached past Keras, for which a network in an attribute would be one more network
     @functools.cached_property
     def _standing(self) -> keras.Model:
@@ -92,7 +113,7 @@ def accumulate(network: keras.Model, batches: list[Any]) -> None:
     norms = batch_norms(network)
     for norm in norms:
         norm.momentum, norm.unbiased = 0.0, False
-    variables = [v for norm in norms for v in (norm.moving_mean, norm.moving_variance)]
+    variables = _statistics(norms)
     run = tf.function(lambda inputs: network(inputs, training=True))
     sums = [0.0] * len(variables)
     for inputs in batches:
@@ -100,6 +121,25 @@ def accumulate(network: keras.Model, batches: list[Any]) -> None:
         sums = [total + v.numpy().astype(np.float64) for total, v in zip(sums, variables, strict=True)]
     for total, variable in zip(sums, variables, strict=True):
         variable.assign(total / len(batches))
+
+
+def _statistics(norms: list[BatchNormalization]) -> list[keras.Variable]:
+    """Mean and variance of each."""
+    return [v for norm in norms for v in (norm.moving_mean, norm.moving_variance)]
+
+
+def _at(threshold: tf.Tensor, thresholds: Sequence[float], table: np.ndarray) -> tf.Tensor:
+    """The row (channels,) of a table (thresholds + 1, channels) at a threshold; the last is of those above all."""
+    if not thresholds:
+        return tf.constant(table[-1])
+    known = tf.constant(thresholds, tf.float32)
+    above = tf.minimum(tf.reduce_sum(tf.cast(known < threshold, tf.int32)), len(thresholds) - 1)
+    below = tf.maximum(above - 1, 0)
+    low, high = known[below], known[above]
+    share = tf.clip_by_value(tf.math.divide_no_nan(threshold - low, high - low), 0.0, 1.0)
+    rows = tf.constant(table)
+    between = (1.0 - share) * rows[below] + share * rows[above]
+    return tf.where(threshold > known[-1], rows[-1], between)
 
 
 def _sums(network: keras.Model) -> bytes:

@@ -116,7 +116,7 @@ class StyledGenerator(keras.Model):
 
     def truncated(self, ws: tf.Tensor, truncation: float, cutoff: int | None = None) -> tf.Tensor:
         """Styles (batch, layers, w_dim) pulled to the mean of w in the first `cutoff` layers: mean + psi (w - mean)."""
-        pulled = self.w_average.value + truncation * (ws - self.w_average.value)
+        pulled = truncation * ws + (1.0 - truncation) * self.w_average.value  # at psi = 1 ws, to the bit
         return pulled if cutoff is None else tf.concat([pulled[:, :cutoff], ws[:, cutoff:]], axis=1)
 
     def call(
@@ -199,6 +199,19 @@ class Styled:
 
         images.trace_key = cutoff
         return self.at_moved_latents(images)
+
+    def exporter(self, thresholds=()):
+        """As ever, with psi = the truncation; classes by way of w."""
+        if self.classes is None:
+            return lambda inputs, truncation: self.sampler(truncation)(inputs)
+        generator, mapping = self.ema_generator, self._mixing
+
+        def images(inputs, truncation):
+            ws = tf.tile(mapping(inputs)[:, None], [1, generator.num_styles, 1])
+            ws = generator.truncated(ws, truncation, self.truncation_cutoff)
+            return enlarged(generator.synthesis(ws, **self.call_options()), self.image_shape[0])
+
+        return self.at_latents_moved_by_label(images)
 
     def images_of(self, inputs, truncation=None, seed=0):
         """As ever; between classes by way of w."""

@@ -39,6 +39,9 @@ WAITING = {
     "BigBiGAN": "5.2",
     "LinearProbe": "5.2",
     "linear_probe": "5.2",
+    "hub": "5.4",
+    "export": "5.4",
+    "convert": "5.4",
 }
 
 
@@ -82,6 +85,7 @@ def wanted() -> dict[str, set[str]]:
         "penalty": public_classes(ganlib.penalties, ganlib.penalties.SlopePenalty),
         "trick": public_classes(ganlib.tricks, ganlib.tricks.Trick),
         "monitor": public_classes(ganlib.callbacks, ganlib.callbacks.Monitor),
+        "pretrained": {"hub", "export", "convert"},
     }
 
 
@@ -89,7 +93,7 @@ def test_the_lists_are_not_empty():
     assert {kind: len(names) >= 3 for kind, names in wanted().items()} == dict.fromkeys(wanted(), True)
 
 
-@pytest.mark.parametrize("kind", ["model", "metric", "loss", "penalty", "trick", "monitor"])
+@pytest.mark.parametrize("kind", ["model", "metric", "loss", "penalty", "trick", "monitor", "pretrained"])
 def test_a_lesson_uses_each(kind, used):
     missing = sorted(wanted()[kind] - used - set(WAITING))
     assert not missing, f"no lesson uses {', '.join(missing)}: use each where it is taught, or delete it"

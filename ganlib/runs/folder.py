@@ -24,6 +24,7 @@ from ganlib.quiet import import_tensorflow
 
 if TYPE_CHECKING:
     from ganlib.engine import Engine
+    from ganlib.hub import HubGenerator
 
 _LOCK, _HOLDER = ".lock", ".running.json"
 # of `write_atomically`, whose names end in eight random letters
@@ -124,11 +125,11 @@ def folder_of(run: str | Path) -> Path:
     return run if run.is_dir() else run.parent
 
 
-def load(run: str | Path, model: str | None = None, preset: str | None = None) -> "Engine":
+def load(run: str | Path, model: str | None = None, preset: str | None = None) -> "Engine | HubGenerator":
     """The model of a run, with its final weights, or those of its last checkpoint while it is not complete.
 
     Args:
-        run: A run folder, or a `.weights.h5` file.
+        run: A run folder, a `.weights.h5` file, or the folder of a TF-Hub module (`ganlib.hub`).
         model: Name of the model that the file is of, if no config.json is beside it.
         preset: Its preset.
 
@@ -137,6 +138,11 @@ def load(run: str | Path, model: str | None = None, preset: str | None = None) -
         CheckpointError: The weights are damaged or of another model.
     """
     run, folder = Path(run), folder_of(run)
+    if (run / "saved_model.pb").exists():
+        import_tensorflow()
+        from ganlib import hub
+
+        return hub.load(run)
     weights = run / "model.weights.h5" if run.is_dir() else run
     if not weights.name.endswith(".weights.h5"):
         raise InputError(
