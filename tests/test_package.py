@@ -53,7 +53,7 @@ def test_requirements_are_the_projects():
 
 # Every part of the package, in the order in which they may import each other: none imports one of a later row.
 ROWS = (
-    ("errors", "arguments", "quiet", "files"),
+    ("errors", "arguments", "quiet", "files", "locks"),
     ("randomness",),
     ("replicas", "optimizers", "trick"),
     ("layers",),
@@ -68,6 +68,7 @@ ROWS = (
     ("models",),
     ("catalogue", "convert", "convert_biggan", "zoo", "doctor"),
     ("runs",),
+    ("sweeps",),
     ("cli",),
     ("teaching",),
 )

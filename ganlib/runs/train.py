@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 _KIMG = 165.0
 
 
-def train(model: str, options: dict[str, Any], given: set[str]) -> int:
+def train(model: str, options: dict[str, Any], given: set[str], bar: Any = None) -> int:
     """Train, or go on training, a model; print where everything is.
 
     Args:
         model: Its name in `ganlib.models.registry()`.
         options: The options of `ganlib train`, defaults included.
         given: Names of those on the command line: --resume takes all others from the run's config.json.
+        bar: A callback with a method `close`, in place of a `ProgressBar`.
 
     Returns:
         The exit status: 0; 130 and 143 if a signal stopped the run, which then is saved.
@@ -50,13 +51,7 @@ def train(model: str, options: dict[str, Any], given: set[str]) -> int:
     with scaling.strategy(options["strategy"]).scope():
         gan, data = _prepare(model, options, config)
         gan.compile()
-    steps = gan.steps_for(1000 * options["kimg"])
-    end = gan.last_step()
-    if end is not None and steps > end:
-        raise InputError(
-            f"--kimg {options['kimg']:g} is {steps} steps, but from step {end} on this {model}'s learning rate is 0; "
-            "use less, or another --out"
-        )
+    steps = _steps(model, gan, options)
     if config is None:
         _set_intervals(options, steps)
     if config is not None and checkpoints.latest(out / "checkpoints") is not None:
@@ -69,7 +64,7 @@ def train(model: str, options: dict[str, Any], given: set[str]) -> int:
     write_json(out / "config.json", config_of(model, gan, data, options, config))
     print(_headline(model, gan, data, options, steps))
     if left:
-        bar = callbacks.ProgressBar()
+        bar = bar or callbacks.ProgressBar()
         try:
             gan.fit(
                 data.batch(gan.batch_size),
@@ -89,6 +84,35 @@ def train(model: str, options: dict[str, Any], given: set[str]) -> int:
             bar.close()  # before the lines that follow, whatever happened
     _finish(gan, data, options)
     return 0
+
+
+def check(model: str, options: dict[str, Any]) -> tuple["Engine", Any]:
+    """What `train` would train with these options, and on which data. Nothing is written.
+
+    Raises:
+        InputError: An option does not fit.
+    """
+    options = dict(options)
+    gan, data = _prepare(model, options, None)
+    gan.compile()
+    _steps(model, gan, options)
+    return gan, data
+
+
+def _steps(model: str, gan: "Engine", options: dict[str, Any]) -> int:
+    """Steps of the whole run.
+
+    Raises:
+        InputError: The recipe's schedule ends before.
+    """
+    steps = gan.steps_for(1000 * options["kimg"])
+    end = gan.last_step()
+    if end is not None and steps > end:
+        raise InputError(
+            f"--kimg {options['kimg']:g} is {steps} steps, but from step {end} on this {model}'s learning rate is 0; "
+            "use less, or another --out"
+        )
+    return steps
 
 
 def _prepare(model: str, options: dict[str, Any], config: dict[str, Any] | None) -> tuple["Engine", Any]:
