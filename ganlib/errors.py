@@ -21,5 +21,5 @@ class TrainingDiverged(GanlibError):  # noqa: N818  (what happened, not an error
     """A loss or a logit is not finite any more. Names the step, the tensor and the last good checkpoint."""
 
 
-class StateNotFinite(CheckpointError, TrainingDiverged):
+class StateNotFinite(CheckpointError, TrainingDiverged):  # noqa: N818
     """A variable is not finite when the state is to be saved: training diverged, and nothing was written."""

@@ -29,6 +29,8 @@ WAITING = {
     "ClampedSingularValue": "5.1",
     "LOGAN": "5.1",
     "LatentOptimisation": "5.1",
+    "PAPER_SWEEPS": "5.1",
+    "heat_map": "5.1",
     "BigBiGAN": "5.2",
     "LinearProbe": "5.2",
     "linear_probe": "5.2",

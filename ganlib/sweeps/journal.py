@@ -120,7 +120,8 @@ class Journal:
                 )
             except (ValueError, KeyError) as error:
                 raise CheckpointError(
-                    f"{path} is damaged ({error}): restore it from a copy, or remove it, then the trials are scored again"
+                    f"{path} is damaged ({error}): restore it from a copy; or remove it, and all trials "
+                    "are scored again"
                 ) from error
 
     def __len__(self) -> int:

@@ -71,7 +71,7 @@ def sweep(model: str, options: dict[str, Any], given: set[str]) -> int:
 
 
 def checked(plan: Plan) -> Plan:
-    """The plan with data and scores named, after making the model of each point, and scoring the first one untrained.
+    """The plan with data and scores named, after making the model of each point, and scoring one of them untrained.
 
     Raises:
         InputError: At some point of the grid the model, the data or the scores are impossible.
@@ -92,21 +92,7 @@ def checked(plan: Plan) -> Plan:
                 gan, _ = runs.check(plan.model, options)
             except InputError as error:
                 raise InputError(f"{report.text_of_point(point)}: {error}") from error
-            if not plan.scores:
-                plan = _scored(plan, gan, options)
-            del gan
             keras.utils.clear_session()
-    return plan
-
-
-def _scored(plan: Plan, gan: Any, options: dict[str, Any]) -> Plan:
-    """The plan with data and scores named, after scoring a model that is not trained.
-
-    Raises:
-        InputError: That is impossible, or the first score says nothing about which of two trials is better.
-    """
-    from ganlib import runs
-
     metrics = ["fid"] if plan.metrics is None and gan.sampled else plan.metrics
     plan = dataclasses.replace(plan, data=plan.data or gan.default_data, metrics=metrics)
     samples = min(plan.samples or _REHEARSAL, _REHEARSAL)
@@ -120,7 +106,7 @@ def better(plan: Plan) -> str:
     """Whether "lower" or "higher" is better of the score that trials are compared by.
 
     Raises:
-        InputError: Neither is.
+        InputError: Neither is: it says nothing about which of two trials is better.
     """
     from ganlib.metrics import known_metrics
 
