@@ -27,7 +27,7 @@ PLAN = Plan(
     "dcgan", "smoke", {"learning_rate": [1e-4, 2e-4], "b,c": [[1, None], [2, "x"]]}, [0, 1], scores=["fid"]
 )
 SMOKE = ["sweep", "dcgan", "--preset", "smoke", "--data", "digits", "--samples", "50"]
-SMOKE += ["--extractor", "random-convolutions"]
+SMOKE += ["--extractor", "random-convolutions", "--metrics", "kid"]
 
 
 def call(*arguments, status=0):
@@ -279,14 +279,17 @@ from pathlib import Path
 from ganlib.sweeps.journal import Journal, Result
 from ganlib.sweeps.plan import Plan
 
-folder = Path(sys.argv[1])
+folder, name = Path(sys.argv[1]), sys.argv[2]
 journal = Journal(folder, Plan.load(folder), "lower")
+(folder / f"{name} is ready").touch()
+while not (folder / "go").exists():
+    time.sleep(0.001)
 while (claim := journal.claim()) is not None:
-    with open(folder / "began", "a") as file:
+    with open(folder / f"began by {name}", "a") as file:
         file.write(f"{claim.number}\\n")
-    time.sleep(0.002)
+    time.sleep(0.005)
     journal.finish(claim, Result("done", {"fid": (1.0, None)}))
-    with open(folder / "ended", "a") as file:
+    with open(folder / f"ended by {name}", "a") as file:
         file.write(f"{claim.number}\\n")
 """
 
@@ -294,22 +297,31 @@ while (claim := journal.claim()) is not None:
 def test_processes_share_a_journal_and_a_kill_costs_nothing(tmp_path):
     plan = dataclasses.replace(PLAN, grid={"a": list(range(30))})
     plan.save(tmp_path)
-    began, ended = tmp_path / "began", tmp_path / "ended"
-    killed, other = [subprocess.Popen([sys.executable, "-c", WORK, str(tmp_path)]) for _ in range(2)]
+    names = ("killed", "other")
+    killed, other = [subprocess.Popen([sys.executable, "-c", WORK, str(tmp_path), name]) for name in names]
     deadline = time.monotonic() + 60
-    while not began.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+
+    def wait_until_all_are_there(*files):
+        while not all((tmp_path / file).exists() for file in files):
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+
+    def numbers_in(file):
+        return [int(line) for line in (tmp_path / file).read_text().split()]
+
+    wait_until_all_are_there(*(f"{name} is ready" for name in names))
+    (tmp_path / "go").touch()
+    wait_until_all_are_there(*(f"began by {name}" for name in names))
     killed.kill()
     killed.wait()
     journal = Journal(tmp_path, plan, "lower")
     mine = finish_all(journal)
     assert other.wait(timeout=60) == 0
     mine += finish_all(journal)
-    theirs, starts = ([int(line) for line in file.read_text().split()] for file in (ended, began))
-    # of the killed process one trial may have been begun twice, or have ended without its line
-    assert len(set(theirs)) == len(theirs) and not set(theirs) & set(mine)
-    assert set(starts) | set(mine) == set(range(60)) and len(starts) + len(mine) <= 61
+    theirs, starts = numbers_in("ended by other"), numbers_in("began by killed")
+    assert len(theirs) > 1 and sorted({*theirs, *mine}) == sorted(theirs + mine)  # none twice
+    assert len({*starts} & {*theirs, *mine}) <= 1  # the one in which it was killed
+    assert {*starts, *theirs, *mine} == set(range(60))
     assert sorted(row.number for row in journal.rows()) == list(range(60))
     assert {row.result.state for row in journal.rows()} == {DONE}
 
@@ -325,7 +337,14 @@ def rows_of(results, plan=PLAN):
     ]
 
 
-RESULTS = [fid(3.0), fid(5.0), fid(2.0), Result(DIVERGED, note="step 7: a, b"), fid(8.0), Result(WAITING)]
+RESULTS = [
+    fid(3.0),
+    fid(5.0),
+    Result(DONE, {"fid": (2.0, 0.5)}),
+    Result(DIVERGED, note="step 7: a, b"),
+    fid(8.0),
+    Result(WAITING),
+]
 RESULTS += [Result(RUNNING), Result(WAITING)]
 
 
@@ -359,8 +378,12 @@ def test_the_table_s_numbers():
     ]
     assert "4 done, 1 diverged, 1 running, 2 waiting of 8 trials." in page[2]
     assert report.over(rows) == 5
+    alone = dataclasses.replace(PLAN, grid={"a": [1]}, seeds=[0])
+    assert "| 1 | **2 ± 0.5** | 1 done |" in report.page(rows_of(RESULTS[2:3], alone), alone, "lower")
     assert report.best_of(rows, PLAN, "higher") == {"learning_rate": 2e-4, "b,c": [1, None]}
     assert report.best_of(rows_of([Result(WAITING)] * 8), PLAN, "lower") is None
+    by_mean = [fid(1.0), fid(9.0), fid(4.0), fid(5.0), *[Result(WAITING)] * 4]  # not by the best of its seeds
+    assert report.best_of(rows_of(by_mean), PLAN, "lower") == {"learning_rate": 1e-4, "b,c": [2, "x"]}
 
 
 def test_the_plot_of_one_axis_of_two_and_of_more():

@@ -170,9 +170,7 @@ class Journal:
         """Every point with every seed, in the order of the grid, each once."""
         found = {}
         for trial in self._study.get_trials(deepcopy=False):
-            if (
-                "seed" not in trial.params
-            ):  # killed before all of its point was noted: that is done when it is claimed
+            if "seed" not in trial.params:  # killed before its point was noted, which `claim` will do
                 continue
             key = tuple(trial.params[axis] for axis in self._axes)
             if key in found:

@@ -128,7 +128,8 @@ def _text_of_scores(rows: list[Row], name: str) -> str:
     if not found:
         return ""
     if len(found) == 1:
-        return _with_error(*found[0])
+        value, error = found[0]
+        return _with_error(value, error if len(rows) == 1 else None)
     values = [value for value, _ in found]
     return _with_error(float(np.mean(values)), float(np.std(values, ddof=1)))
 
