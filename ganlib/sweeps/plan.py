@@ -11,9 +11,8 @@ from ganlib.arguments import require_known
 from ganlib.errors import InputError
 from ganlib.files import read_json, write_json
 
-# Brock et al. 2019, arXiv:1809.11096, appendix I ("hyperparameters"): axis -> values. Of R1 and orthogonal
-# regularisation the issue that asked for them names the ends, 1e-3 and 10, 1e-5 and 1e-2. D's dropout is 1 - keep, for
-# keep .5, .6, .7, .8, .9, .95.
+# Brock et al. 2019, arXiv:1809.11096, the appendix on hyperparameters: axis -> values. `dropout` is 1 - keep, for the
+# paper's keep of .5, .6, .7, .8, .9, .95.
 PAPER_SWEEPS: dict[str, dict[str, list[Any]]] = {
     "rates": {
         "learning_rate": [1e-5, 5e-5, 1e-4, 2e-4, 4e-4, 8e-4, 1e-3],
