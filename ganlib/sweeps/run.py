@@ -96,7 +96,8 @@ def checked(plan: Plan) -> Plan:
     metrics = ["fid"] if plan.metrics is None and gan.sampled else plan.metrics
     plan = dataclasses.replace(plan, data=plan.data or gan.default_data, metrics=metrics)
     samples = min(plan.samples or _REHEARSAL, _REHEARSAL)
-    found = runs.scored(gan, {**options, "data": plan.data}, plan.evaluation(samples))
+    with _silence():
+        found = runs.scored(gan, {**options, "data": plan.data}, plan.evaluation(samples))
     plan = dataclasses.replace(plan, scores=list(found))
     better(plan)
     return plan
