@@ -57,6 +57,7 @@ _GROUPS = {
         "tests/test_bad_inputs",
         "tests/test_callbacks",
         "tests/test_monitors",
+        "tests/test_sweeps",
     ),
 }
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from ganlib.errors import CheckpointError, InputError
+from ganlib.errors import CheckpointError, InputError, StateNotFinite
 from ganlib.files import read_text
 
 if TYPE_CHECKING:
@@ -32,14 +32,15 @@ def save(gan: "Engine", folder: str | Path, keep: int = 3) -> Path:
 
     Raises:
         InputError: `keep` is not at least 1.
-        CheckpointError: The folder cannot be written, or a variable is not finite: the older checkpoints stay.
+        CheckpointError: The folder cannot be written, or a variable is not finite (`StateNotFinite`): the older
+            checkpoints stay.
     """
     if isinstance(keep, bool) or not isinstance(keep, int) or keep < 1:
         raise InputError(f"keep={keep!r} is out of range: give an integer of at least 1")
     state = gan.state()
     for variable in state:
         if variable.dtype.is_floating and not bool(tf.reduce_all(tf.math.is_finite(variable))):
-            raise CheckpointError(
+            raise StateNotFinite(
                 f"{variable.name} is not finite at step {gan.step}: resume from an older checkpoint"
             )
     folder = Path(folder)

@@ -1,4 +1,4 @@
-"""The command `ganlib`: train, sample, translate, evaluate, export, grade, list, doctor.
+"""The command `ganlib`: train, sweep, sample, translate, evaluate, export, grade, list, doctor.
 
 Only click is imported here, so that help answers at once; TensorFlow loads inside the commands that compute.
 
@@ -7,9 +7,11 @@ and nothing was written; 129, 130 and 143 after SIGHUP, Ctrl-C and SIGTERM, stat
 ...`, on stderr; GANLIB_DEBUG=1 adds the traceback of an unexpected one.
 """
 
+import contextlib
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -71,7 +73,6 @@ def main(context: click.Context) -> None:
 
 def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
     """("a=1", "b=none") -> {"a": 1, "b": None}. Values are JSON where they can be, else text."""
-    words = {"none": None, "true": True, "false": False}
     pairs: dict[str, Any] = {}
     for value in values:
         key, _, text = value.partition("=")
@@ -79,10 +80,7 @@ def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str
             raise click.BadParameter(f"{value!r} is not KEY=VALUE, such as latent_dim=32", context, parameter)
         if key in pairs:
             raise click.BadParameter(f"{key!r} is given twice; give it once", context, parameter)
-        try:
-            pairs[key] = words[text.lower()] if text.lower() in words else json.loads(text)
-        except ValueError:
-            pairs[key] = text
+        pairs[key] = _value(text)
     return pairs
 
 
@@ -107,6 +105,40 @@ class _Name(click.ParamType):
         if not value.strip(" ,"):
             self.fail("it is empty: leave the option out, or give a name", parameter, context)
         return value
+
+
+def _value(text: str) -> Any:
+    """JSON where it can be, or a number such as .5; else the text."""
+    words = {"none": None, "true": True, "false": False}
+    if text.lower() in words:
+        return words[text.lower()]
+    for read in (json.loads, float):
+        with contextlib.suppress(ValueError):
+            return read(text)
+    return text
+
+
+def _axes(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, list]:
+    """("a=1,2", "b,c=[1,2],[3,4]") -> {"a": [1, 2], "b,c": [[1, 2], [3, 4]]}."""
+    axes: dict[str, list] = {}
+    for value in values:
+        key, _, text = value.partition("=")
+        if not all(name.isidentifier() for name in key.split(",")) or not text:
+            message = f"{value!r} is not KEY=V1,V2, such as n_critic=1,2"
+            raise click.BadParameter(message, context, parameter)
+        if key in axes:
+            raise click.BadParameter(f"{key!r} is given twice; give it once", context, parameter)
+        axes[key] = [_value(one.strip()) for one in re.split(r",(?![^\[]*\])", text)]
+    return axes
+
+
+def _seeds(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
+    """'0,1' -> [0, 1]."""
+    try:
+        return [int(one) for one in value.split(",")]
+    except ValueError:
+        message = f"{value!r} is not a list of whole numbers, such as 0,1,2"
+        raise click.BadParameter(message, context, parameter) from None
 
 
 # What kinds of options have in common.
@@ -186,6 +218,59 @@ def train(context: click.Context, model: str, **options: Any) -> int:
     from ganlib import runs
 
     return runs.train(model, options, given)
+
+
+@main.command()
+@click.argument("model")
+@click.option(
+    "--grid",
+    multiple=True,
+    callback=_axes,
+    metavar="KEY=V1,V2",
+    help="Values of a constructor argument, such as learning_rate=1e-4,2e-4; repeated, every one with every other. "
+    "Arguments that change together: a,b=[1,2],[3,4].",
+)
+@click.option("--paper", help="A sweep of BigGAN's paper: rates, r1, dropout, beta1 or orthogonal.")
+@click.option("--seeds", default="0", callback=_seeds, metavar="N,N", help="Each point is trained with each.")
+@click.option("--preset", default="laptop", help="Size of the networks: see `ganlib list`.")
+@click.option("--data", help="As for `ganlib train`.")
+@click.option("--data-option", "data_options", **_PAIRS, help="Argument of the data source; may be repeated.")
+@click.option("--kimg", **_POSITIVE, help="Thousands of real images, of each trial.  [default: 165]")
+@click.option("--minutes", **_POSITIVE, help="Of training, of each trial, if that is earlier.")
+@click.option("--set", "arguments", **_PAIRS, help="Constructor argument of all trials; may be repeated.")
+@click.option("--augment", type=click.Choice(["ada", "diffaugment"]), help="As for `ganlib train`.")
+@click.option("--strategy", default="none", help="As for `ganlib train`.")
+@click.option("--metrics", help="As for `ganlib evaluate`; trials are compared by the first.  [default: fid]")
+@click.option("--samples", type=click.IntRange(min=2), metavar="N", help="As for `ganlib evaluate`.")
+@click.option("--extractor", help="As for `ganlib evaluate`.")
+@click.option("--out", **_PATH, help="Folder of the sweep.  [default: runs/sweep-MODEL]")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Continue the sweep in --out; also while another process works on it, which then is helped.",
+)
+@click.pass_context
+def sweep(context: click.Context, model: str, paper: str | None, **options: Any) -> int:
+    """Train a model at every point of a grid of its arguments, and show which is best.
+
+    The folder gets table.md, table.csv and plot.png, written after each trial, and trials/, a run folder for each.
+    Ctrl-C saves and stops; --resume takes up each trial where it was. Needs: pip install 'ganlib[sweep]'.
+    """
+    options["out"] = options["out"] or Path("runs") / f"sweep-{model}"
+    source = context.get_parameter_source
+    given = {name for name in options if source(name) is click.core.ParameterSource.COMMANDLINE}
+    from ganlib import sweeps
+
+    if options["metrics"] is not None:
+        options["metrics"] = _names(options["metrics"])
+    if paper is not None:
+        options["grid"] = sweeps.of_paper(paper, options["grid"])
+        given.add("grid")
+    return sweeps.sweep(model, options, given)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 @main.command()
@@ -357,8 +442,7 @@ def grade(files: tuple[Path, ...], timeout: float, as_json: bool) -> int:
 @_of_run
 def evaluate(run: Path, metrics: str | None, model: str | None, preset: str | None, **options: Any) -> None:
     """Score a run: FID and others, with standard errors and all that they depend on."""
-    given = None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
-    options["metrics"] = given
+    options["metrics"] = None if metrics is None else _names(metrics)
     from ganlib import runs
 
     evaluation, out = runs.evaluate(run, options, model, preset)

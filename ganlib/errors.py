@@ -19,3 +19,7 @@ class CheckpointError(GanlibError):
 
 class TrainingDiverged(GanlibError):  # noqa: N818  (what happened, not an error of the program)
     """A loss or a logit is not finite any more. Names the step, the tensor and the last good checkpoint."""
+
+
+class StateNotFinite(CheckpointError, TrainingDiverged):  # noqa: N818
+    """A variable is not finite when the state is to be saved: training diverged, and nothing was written."""

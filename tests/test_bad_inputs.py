@@ -418,6 +418,8 @@ FULL_DISK = [
 TRAIN = ["train", "dcgan", "--preset", "smoke", "--kimg", "0.01", "--out", "new"]
 ACGAN = ["train", "acgan", "--preset", "smoke", "--kimg", "0.01", "--out", "new"]
 PIX2PIX = ["train", "pix2pix", "--preset", "smoke", "--kimg", "0.01", "--out", "new"]
+SWEEP = ["sweep", "dcgan", "--preset", "smoke", "--data", "digits", "--kimg", "0.01", "--out", "new"]
+ONE = [*SWEEP, "--grid", "latent_dim=4"]
 EVALUATE = ["evaluate", "good.weights.h5", "--model", "dcgan", "--preset", "smoke"]
 COMMANDS = [
     (["trian"], "'trian'", "No such command"),
@@ -500,6 +502,31 @@ COMMANDS = [
     ),
     ([*EVALUATE, "--data", "digits", "--extractor", "inceptoin"], "'inceptoin'", "there is no extractor"),
     (["list", "--jsn"], "--jsn", "No such option"),
+    (SWEEP, "nothing to sweep", "--grid KEY=V1,V2"),
+    ([*SWEEP, "--grid", "latent_dim"], "'latent_dim'", "KEY=V1,V2"),
+    ([*SWEEP, "--grid", "latent_dim="], "'latent_dim='", "KEY=V1,V2"),
+    ([*SWEEP, "--grid", "latent_dim=4,8,4"], "latent_dim has 4 twice", "give it once"),
+    ([*ONE, "--grid", "latent_dim=8"], "'latent_dim' is given twice", "give it once"),
+    ([*ONE, "--set", "latent_dim=8"], "'latent_dim' is given twice", "give it once"),
+    ([*SWEEP, "--grid", "latent_dims=4,8"], "no argument 'latent_dims'", "it takes"),
+    ([*SWEEP, "--grid", "latent_dim=4,0"], "latent_dim=0", "at least 1"),
+    ([*ONE, "--grid", "learning_rate=1e-3,-1,2e-3"], "latent_dim=4, learning_rate=-1: ", "above 0"),
+    ([*SWEEP, "--grid", "learning_rate=1e-3,nan"], "learning_rate=nan", "above 0"),
+    ([*SWEEP, "--grid", "seed=1,2"], "seed is not for --grid", "--seeds"),
+    ([*ONE, "--seeds", "0,a"], "'0,a'", "such as 0,1,2"),
+    ([*ONE, "--seeds", "-1"], "seed=-1", "0"),
+    ([*SWEEP, "--paper", "rates"], "no argument 'discriminator_learning_rate'", "it takes"),
+    ([*SWEEP, "--paper", "rate"], "'rate'", "did you mean 'rates'"),
+    ([*ONE, "--metrics", "fdi"], "'fdi'", "did you mean 'fid'"),
+    ([*ONE, "--metrics", "ms_ssim,fid", "--resolution", "32"], "--resolution", "No such option"),
+    ([*ONE, "--metrics", "ms_ssim"], "ms_ssim", "leave it out"),
+    ([*ONE, "--metrics", "ms_ssim", "--set", "resolution=32"], "ms_ssim", "put another first"),
+    ([*ONE, "--extractor", "inceptoin"], "'inceptoin'", "there is no extractor"),
+    ([*ONE, "--data", "gaussians_ring"], "gaussians_ring", "points_2d"),
+    ([*ONE, "--out", "cut"], "--out cut is not empty", "--resume"),
+    ([*ONE, "--out", "file"], "--out file is a file", "choose a folder"),
+    ([*ONE, "--out", "empty", "--resume"], "empty has no sweep.json", "leave out --resume"),
+    (["sweep", "dcgann", "--grid", "latent_dim=4", "--out", "new"], "'dcgann'", "did you mean dcgan?"),
 ]
 FAILURES = [  # the input is right, the run or the files are not: status 1
     (["sample", "run"], "has no checkpoint", "train first"),

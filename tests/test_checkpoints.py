@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from ganlib import checkpoints
-from ganlib.errors import CheckpointError, InputError
+from ganlib.errors import CheckpointError, InputError, StateNotFinite, TrainingDiverged
 from ganlib.models import DCGAN, registry
 
 RUN = """
@@ -110,8 +110,9 @@ def test_the_newest_are_kept_and_nothing_else_is_left(tmp_path):
 def test_what_is_not_finite_is_not_saved(tmp_path):
     gan = trained()
     gan.discriminator.weights[0].assign(tf.fill(gan.discriminator.weights[0].shape, np.nan))
-    with pytest.raises(CheckpointError, match="not finite at step 2"):
+    with pytest.raises(StateNotFinite, match="not finite at step 2") as caught:
         checkpoints.save(gan, tmp_path)
+    assert isinstance(caught.value, CheckpointError) and isinstance(caught.value, TrainingDiverged)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -36,6 +36,8 @@ WAITING = {
     "class_leakage": "5.1",
     "memorisation_by_class": "5.1",
     "nearest_in_class": "5.1",
+    "PAPER_SWEEPS": "5.1",
+    "heat_map": "5.1",
     "BigBiGAN": "5.2",
     "LinearProbe": "5.2",
     "linear_probe": "5.2",

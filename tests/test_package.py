@@ -69,6 +69,7 @@ ROWS = (
     ("hub",),
     ("catalogue", "convert", "convert_biggan", "convert_hub", "zoo", "doctor"),
     ("runs",),
+    ("sweeps",),
     ("cli",),
     ("teaching",),
 )

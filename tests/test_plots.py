@@ -296,6 +296,35 @@ def test_diversity_prd_and_bars():
     assert axes.yaxis_inverted()
 
 
+def test_heat_map_has_every_number_and_a_mark_where_there_is_none():
+    values = [[1, 2, 40], [4, np.nan, np.nan]]
+    marks = [["", "", ""], ["", "lost", ""]]
+    figure = plots.heat_map(values, ["a", "b", "c"], ["d", "e"], "rate", "noise", "FID", "title", marks)
+    axes, bar = figure.axes
+    assert [text.get_text() for text in axes.texts] == ["1", "2", "40", "4", "lost", ""]
+    assert [text.get_position() for text in axes.texts[:4]] == [(0, 0), (1, 0), (2, 0), (0, 1)]
+    labels = (axes.get_xlabel(), axes.get_ylabel(), bar.get_ylabel(), axes.get_title())
+    assert labels == ("rate", "noise", "FID", "title")
+    ticks = [[tick.get_text() for tick in of()] for of in (axes.get_xticklabels, axes.get_yticklabels)]
+    assert ticks == [["a", "b", "c"], ["d", "e"]] and not axes.yaxis_inverted()
+    assert type(axes.images[0].norm).__name__ == "LogNorm"  # 40 is more than ten times 1
+    assert (
+        type(plots.heat_map([[1, 2]], "ab", "c", "", "", "").axes[0].images[0].norm).__name__ == "Normalize"
+    )
+    assert plots.heat_map([[np.nan]], "a", "b", "", "", "").axes[0].texts[0].get_text() == ""
+
+
+def test_levels_has_means_seeds_gaps_and_crosses():
+    (axes,) = plots.levels([[1, 3], [], [20]], ["a", "b", "c"], "rate", "FID", lost=[0, 2, 1]).axes
+    means, seeds, crosses = axes.lines
+    np.testing.assert_equal(means.get_ydata(), [2, np.nan, 20])
+    assert seeds.get_ydata().tolist() == [1, 3] and seeds.get_xdata().tolist() == [0, 0]
+    assert crosses.get_xdata().tolist() == [1, 2] and axes.get_yscale() == "log"
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["a", "b", "c"]
+    (axes,) = plots.levels([[-1], [20]], ["a", "b"], "rate", "FID").axes
+    assert axes.get_yscale() == "linear" and len(axes.lines) == 1 and axes.get_legend() is None
+
+
 def test_histograms_share_bins_and_are_densities():
     figure = plots.histograms(
         {"a": np.linspace(0, 1, 1001), "b": np.full((3, 3), 1.9)}, bins=4, limits=(0, 2)
@@ -348,6 +377,8 @@ def test_save_walk_goes_there_and_back(tmp_path):
         (lambda: plots.prd({"a": ([1.5], [0])}), r"outside \[0, 1\]"),
         (lambda: plots.histograms({"a": [np.inf]}), r"not finite"),
         (lambda: plots.bars({"a": []}), r"got no values"),
+        (lambda: plots.heat_map([[1, 2]], ["a"], ["b"], "", "", ""), r"shape \(1, 2\): expected \(1, 1\)"),
+        (lambda: plots.levels([[1]], [], "", ""), r"1 settings and 0 ticks"),
         (lambda: plots.surface(lambda x: x, (1, -1)), r"low below high"),
         (lambda: plots.save_walk(DIGITS, "a.gif"), r"expected \(steps, n, height, width, 1 or 3\)"),
     ],

@@ -7,7 +7,17 @@ figure.py has the colours and what the others share, images.py pixels and files,
 reads a run's histories.
 """
 
-from ganlib.plots.charts import bars, histograms, points, prd, surface, traces, truncation_sweep
+from ganlib.plots.charts import (
+    bars,
+    heat_map,
+    histograms,
+    levels,
+    points,
+    prd,
+    surface,
+    traces,
+    truncation_sweep,
+)
 from ganlib.plots.figure import (
     BLACK,
     BLUE,

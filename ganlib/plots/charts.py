@@ -1,4 +1,4 @@
-"""Charts of numbers: points of the plane, lines over the steps, bars, histograms, level curves."""
+"""Charts of numbers: points of the plane, lines over steps or settings, bars, histograms, level curves, heat maps."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,6 +9,7 @@ from ganlib.errors import InputError
 from ganlib.plots.figure import (
     BLACK,
     COLORS,
+    LINES,
     SKY,
     TEXT,
     VERMILION,
@@ -299,6 +300,108 @@ def surface(
             axes.scatter(*_points(label, cloud).T, **style)
     axes.set(xlim=limits, ylim=limits, aspect="equal")
     return finished(axes, "first coordinate", "second coordinate", title)
+
+
+def heat_map(
+    values: Any,
+    columns: Sequence[str],
+    rows: Sequence[str],
+    x: str,
+    y: str,
+    label: str,
+    title: str | None = None,
+    marks: Sequence[Sequence[str]] | None = None,
+) -> Figure:
+    """A number for each pair of two settings: colours, with the numbers in them.
+
+    Args:
+        values: (rows, columns) floats; nan: there is none, and the cell stays white. The colours' scale is logarithmic
+            if all are above 0 and the largest is more than ten times the smallest.
+        columns: What stands below each column.
+        rows: What stands left of each row; the first is at the bottom.
+        x: label of the horizontal axis.
+        y: label of the vertical one.
+        label: What the numbers are.
+        title: text above.
+        marks: (rows, columns) texts for cells without a number.
+
+    Raises:
+        InputError: rows and columns are not as many as the values'.
+    """
+    from matplotlib.colors import LogNorm, Normalize
+
+    values = np.asarray(values, float)
+    if values.shape != (len(rows), len(columns)) or not values.size:
+        raise InputError(
+            f"values of shape {values.shape}: expected ({len(rows)}, {len(columns)}), a number for each row and column"
+        )
+    figure, axes = panel(3.2 + 1.05 * len(columns), 2.4 + 0.75 * len(rows))
+    finite = values[np.isfinite(values)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
+    norm = LogNorm(low, high) if low > 0 and high > 10 * low else Normalize(low, high)
+    drawn = axes.imshow(values, cmap="cividis", norm=norm, origin="lower", aspect="auto")
+    bar = figure.colorbar(drawn, ax=axes, format="%.3g")
+    bar.ax.tick_params(labelsize=TEXT - 3)
+    bar.set_label(label, fontsize=TEXT)
+    for (i, j), value in np.ndenumerate(values):
+        text = f"{value:.3g}" if np.isfinite(value) else marks[i][j] if marks else ""
+        dark = np.isfinite(value) and norm(value) < 0.5
+        axes.text(j, i, text, ha="center", va="center", fontsize=TEXT - 3, color="white" if dark else BLACK)
+    axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right")
+    axes.set_yticks(range(len(rows)), rows)
+    finish(axes, x, y, title)
+    axes.grid(False)
+    figure.tight_layout()
+    return figure
+
+
+def levels(
+    values: Sequence[Sequence[float]],
+    ticks: Sequence[str],
+    x: str,
+    y: str,
+    title: str | None = None,
+    lost: Sequence[int] | None = None,
+) -> Figure:
+    """A number at each of several settings, of one run or of several seeds: points, and a line through their means.
+
+    Settings stand at equal distances, whatever they are. The vertical axis is logarithmic if all numbers are above 0
+    and the largest is more than ten times the smallest.
+
+    Args:
+        values: For each setting the numbers of its seeds; of some there may be none, where the line has a gap.
+        ticks: What stands below each.
+        x: label of the horizontal axis.
+        y: label of the vertical one.
+        title: text above.
+        lost: For each setting how many runs ended without a number; crosses at the lower edge.
+
+    Raises:
+        InputError: values and ticks are not equally many, or there are none.
+    """
+    if not ticks or len(values) != len(ticks):
+        raise InputError(
+            f"levels() got {len(values)} settings and {len(ticks)} ticks; expected a tick for each"
+        )
+    _, axes = panel(max(6.0, 2 + 1.1 * len(ticks)), 5)
+    every = [value for some in values for value in some]
+    if every and min(every) > 0 and max(every) > 10 * min(every):
+        axes.set_yscale("log")
+        for name in ("major", "minor"):
+            getattr(axes.yaxis, f"set_{name}_formatter")("{x:g}")
+    means = [np.mean(some) if len(some) else np.nan for some in values]
+    axes.plot(range(len(ticks)), means, color=LINES[0][0], linewidth=2.5, marker="o", markersize=8)
+    for i, some in enumerate(values):
+        if len(some) > 1:
+            axes.plot([i] * len(some), some, "o", color=BLACK, markersize=7, fillstyle="none", mew=2)
+    gone = [i for i, count in enumerate(lost or []) if count]
+    if gone:
+        style = dict(color=VERMILION, markersize=11, mew=3, linestyle="")
+        edge = axes.get_xaxis_transform()  # y in shares of the panel
+        axes.plot(gone, [0.05] * len(gone), "x", transform=edge, label="run without a score", **style)
+    axes.set_xticks(range(len(ticks)), ticks)
+    axes.set_xlim(-0.5, len(ticks) - 0.5)
+    return finished(axes, x, y, title)
 
 
 def _sets(none: str, values: Mapping[str, Any], remedy: str) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ complete
 """
 
 from ganlib.runs.folder import load
-from ganlib.runs.measure import evaluate, translate
-from ganlib.runs.train import train
+from ganlib.runs.measure import evaluate, scored, translate
+from ganlib.runs.train import check, train
 
-__all__ = ["evaluate", "load", "train", "translate"]
+__all__ = ["check", "evaluate", "load", "scored", "train", "translate"]

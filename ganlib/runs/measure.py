@@ -43,6 +43,21 @@ def evaluate(
     gan = load(run, model, preset)
     # the run's own with its seed: of generated data the same stream as in training
     used = config["options"] if options["data"] is None else {"data": options["data"]}
+    evaluation = scored(gan, used, options)
+    return evaluation, evaluation.save(out)
+
+
+def scored(gan: "Engine", used: dict[str, Any], options: dict[str, Any]) -> Any:
+    """The `ganlib.metrics.Evaluation` of a model.
+
+    Args:
+        gan: The model.
+        used: Of the data: data, and data_options and seed, if there are any; as in a run's config.json.
+        options: As for `evaluate`; data and out are not looked at.
+
+    Raises:
+        InputError: An option does not fit, or the samples are not finite.
+    """
     split = options["split"] or gan.default_split
     more = {**(used.get("data_options") or {}), "seed": used.get("seed") or 0}
     more |= {"split": split} if split else {}
@@ -52,8 +67,7 @@ def evaluate(
         more["channels"] = gan.image_shape[-1]
     data = gan.load_data(used["data"], **more)
     how = {key: options[key] for key in ("truncation", "extractor", "seed", "batch_size", "cache")}
-    evaluation = gan.evaluate_on(data, options["metrics"], options["samples"], **how)
-    return evaluation, evaluation.save(out)
+    return gan.evaluate_on(data, options["metrics"], options["samples"], **how)
 
 
 def translate(

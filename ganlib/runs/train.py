@@ -29,13 +29,14 @@ if TYPE_CHECKING:
 _KIMG = 165.0
 
 
-def train(model: str, options: dict[str, Any], given: set[str]) -> int:
+def train(model: str, options: dict[str, Any], given: set[str], bar: Any = None) -> int:
     """Train, or go on training, a model; print where everything is.
 
     Args:
         model: Its name in `ganlib.models.registry()`.
         options: The options of `ganlib train`, defaults included.
         given: Names of those on the command line: --resume takes all others from the run's config.json.
+        bar: A callback with a method `close`, in place of a `ProgressBar`.
 
     Returns:
         The exit status: 0; 130 and 143 if a signal stopped the run, which then is saved.
@@ -51,12 +52,14 @@ def train(model: str, options: dict[str, Any], given: set[str]) -> int:
         run = _ready(model, options, None)
         with locked(out):
             refuse_used(out)  # nobody else was quicker
-            return _go(*run)
+            return _go(*run, bar)
     stored_config(out, model, options, given)  # no lock in a folder that is no run's
     with locked(out):
         config = stored_config(out, model, options, given)
         started = {"augment": None} | config["options"]  # of older runs nothing says that they have none
-        return _go(*_ready(model, {**started, **{name: options[name] for name in given}, "out": out}, config))
+        return _go(
+            *_ready(model, {**started, **{name: options[name] for name in given}, "out": out}, config), bar
+        )
 
 
 class _Run(NamedTuple):
@@ -83,21 +86,7 @@ def _ready(model: str, options: dict[str, Any], config: dict[str, Any] | None) -
     if options["deterministic"]:
         tf.config.experimental.enable_op_determinism()
     with scaling.strategy(options["strategy"]).scope():
-        gan, data = _prepare(model, options, config)
-        gan.compile()
-        batches = data.batch(gan.batch_size)
-        gan.check_data(batches)
-    steps = gan.steps_for(1000 * options["kimg"])
-    if steps < 1:
-        raise InputError(
-            f"--kimg {options['kimg']:g} is less than a step of {gan.batch_size} images; use more"
-        )
-    end = gan.last_step()
-    if end is not None and steps > end:
-        raise InputError(
-            f"--kimg {options['kimg']:g} is {steps} steps, but from step {end} on this {model}'s learning rate is 0; "
-            "use less, or another --out"
-        )
+        gan, data, batches, steps = _made(model, options, config)
     if config is None:
         _set_intervals(options, steps)
     elif checkpoints.latest(out / "checkpoints") is not None:
@@ -108,7 +97,7 @@ def _ready(model: str, options: dict[str, Any], config: dict[str, Any] | None) -
     return _Run(model, gan, data, batches, options, config, steps, _left(gan, options, steps))
 
 
-def _go(model, gan, data, batches, options, config, steps, left) -> int:
+def _go(model, gan, data, batches, options, config, steps, left, bar) -> int:
     """Train for what is left, and finish; returns the exit status."""
     from ganlib import callbacks, checkpoints
 
@@ -122,7 +111,7 @@ def _go(model, gan, data, batches, options, config, steps, left) -> int:
     print(_headline(model, gan, data, options, steps))
     watching = _callbacks(gan, data, options)
     if left:
-        bar = callbacks.ProgressBar()
+        bar = bar or callbacks.ProgressBar()
         try:
             gan.fit(batches, steps_per_epoch=left, callbacks=[*watching, bar], verbose=0)
         except (KeyboardInterrupt, SystemExit) as stop:
@@ -142,6 +131,41 @@ def _go(model, gan, data, batches, options, config, steps, left) -> int:
             callback.on_train_end()
     _finish(gan, data, options)
     return 0
+
+
+def check(model: str, options: dict[str, Any]) -> tuple["Engine", Any]:
+    """What `train` would train with these options, and on which data. Nothing is written.
+
+    Raises:
+        InputError: An option does not fit.
+    """
+    gan, data, *_ = _made(model, dict(options), None)
+    return gan, data
+
+
+def _made(
+    model: str, options: dict[str, Any], config: dict[str, Any] | None
+) -> tuple["Engine", Any, Any, int]:
+    """The model, its data, the batches of it, and the steps of the whole run.
+
+    Raises:
+        InputError: They do not fit each other, or the run has no step, or the recipe's schedule ends before its last.
+    """
+    gan, data = _prepare(model, options, config)
+    gan.compile()
+    batches = data.batch(gan.batch_size)
+    gan.check_data(batches)
+    steps, end = gan.steps_for(1000 * options["kimg"]), gan.last_step()
+    if steps < 1:
+        raise InputError(
+            f"--kimg {options['kimg']:g} is less than a step of {gan.batch_size} images; use more"
+        )
+    if end is not None and steps > end:
+        raise InputError(
+            f"--kimg {options['kimg']:g} is {steps} steps, but from step {end} on this {model}'s learning rate is 0; "
+            "use less, or another --out"
+        )
+    return gan, data, batches, steps
 
 
 def _prepare(model: str, options: dict[str, Any], config: dict[str, Any] | None) -> tuple["Engine", Any]:

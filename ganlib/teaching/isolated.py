@@ -128,7 +128,9 @@ def _kill(client: Any) -> None:
     """Kill the kernel's process group: it leads one, so this reaches what it started too."""
     if client.group is None:
         return
-    with contextlib.suppress(ProcessLookupError, PermissionError, AttributeError):  # gone; Windows has no groups
+    with contextlib.suppress(
+        ProcessLookupError, PermissionError, AttributeError
+    ):  # gone; Windows has no groups
         os.killpg(client.group, signal.SIGKILL)
 
 
