@@ -401,7 +401,9 @@ class Engine(Configured, Moving, keras.Model):
                     callbacks.append(stack.enter_context(contextlib.closing(ProgressBar())))
                 history = super().fit(
                     # Keras counts steps; the batches are the engine's own, which it opens and reopens
-                    tf.data.Dataset.range(1).repeat().batch(self.distribute_strategy.num_replicas_in_sync),
+                    feeding.untuned(
+                        tf.data.Dataset.range(1).repeat().batch(self.distribute_strategy.num_replicas_in_sync)
+                    ),
                     steps_per_epoch=steps_per_epoch,
                     epochs=epochs,
                     initial_epoch=initial_epoch,
@@ -550,7 +552,8 @@ class Engine(Configured, Moving, keras.Model):
         size = tf.nest.flatten(batches.element_spec)[0].shape[0]
         feeding.check_shares(size, self.distribute_strategy.num_replicas_in_sync, self.accumulate)
         self._running.data = dataset
-        self._running.batches = iter(self.distribute_strategy.experimental_distribute_dataset(batches))
+        batches = self.distribute_strategy.experimental_distribute_dataset(feeding.untuned(batches))
+        self._running.batches = iter(batches)
 
     def _enter_phase(self) -> None:
         """Make the model that of the phase which the next step belongs to."""

@@ -294,3 +294,9 @@ def test_errors_are_one_line_and_name_the_value(call, error, words):
     assert "\n" not in message
     for word in words:
         assert word in message
+
+
+def test_no_tuner_that_an_ending_iterator_waits_for():
+    """tf.data's tuner sleeps for ever longer, up to a minute, and the end of an iterator waits for it."""
+    for dataset in (data.load("digits"), data.load("shapes")):
+        assert dataset.batch(4).options().autotune.enabled is False

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganlib import randomness
+from ganlib.batches import untuned
 from ganlib.data.sources import ArraySource, Source, StreamSource, check_memory, integer
 from ganlib.errors import DataError, InputError
 
@@ -271,7 +272,7 @@ class _Batches:
         options = tf.data.Options()
         # Workers take their slices of each batch; there are no files to shard by.
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-        return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)
+        return untuned(dataset.with_options(options).prefetch(2))
 
     def make(self, first: tf.Tensor, n: int | tf.Tensor) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
         """The examples at positions `first` ... `first + n - 1`, scaled to [-1, 1] if they are images."""
@@ -329,7 +330,7 @@ def _rendered(source: StreamSource) -> ArraySource:
 
     groups = tf.data.Dataset.range(-(-source.size // _GROUP))
     groups = groups.map(draw, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    parts = [np.concatenate(part) for part in zip(*groups.as_numpy_iterator(), strict=True)]
+    parts = [np.concatenate(part) for part in zip(*untuned(groups).as_numpy_iterator(), strict=True)]
     return _RenderedSource(
         **{k: v for k, v in vars(source).items() if k not in ("draw", "details")},
         details=source.details,
