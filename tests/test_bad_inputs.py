@@ -288,6 +288,14 @@ PYTHON = [
         "resolution=None",
         "integer",
     ),
+    (
+        lambda gan: models.StyleGAN.from_preset("smoke", batch_size=None),
+        *(InputError, "batch_size=None", "integer"),
+    ),
+    (
+        lambda gan: models.StackedGAN.from_preset("smoke", lower_latent_dim="x"),
+        *(InputError, "lower_latent_dim='x'", "integer"),
+    ),
     # sampling
     (lambda gan: gan.sample(0), InputError, "n=0", "at least 1"),
     (lambda gan: gan.sample(2.5), InputError, "n=2.5", "integer"),

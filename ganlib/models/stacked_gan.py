@@ -363,6 +363,9 @@ class StackedGAN(Adversarial, Sampled, Engine):
         self.adversarial_loss = losses.NonSaturating()
         self.encoder_images = encoder_images
         self.independent_images = independent_images
+        require_positive_integers(
+            upper_latent_dim=upper_latent_dim, lower_latent_dim=sizes["lower_latent_dim"]
+        )
         self.latent_dims = (sizes["lower_latent_dim"], upper_latent_dim)  # by level
         self.latent_dim = sum(self.latent_dims)
         sizes |= {"channels": channels, "num_classes": num_classes, "upper_latent_dim": upper_latent_dim}

@@ -313,7 +313,7 @@ class StyleGAN(Growth, Styled, GAN):
         entry, given = self.settled(
             ARCHITECTURES, architecture, style_mixing=style_mixing, start_resolution=start_resolution
         )
-        require_positive_integers(ema_images=ema_images)
+        require_positive_integers(ema_images=ema_images, batch_size=batch_size)
         self.mix(given["style_mixing"], truncation_cutoff)
         self.grow(
             resolution, given["start_resolution"], fade_images, stable_images, batch_sizes, learning_rates
