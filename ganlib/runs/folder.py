@@ -19,7 +19,7 @@ import filelock
 
 from ganlib import __version__
 from ganlib.errors import InputError
-from ganlib.files import cannot_write, make_folder, read_history, read_json, write_json
+from ganlib.files import cannot_write, make_folder, read_history, read_json, read_text, write_json
 from ganlib.quiet import import_tensorflow
 
 if TYPE_CHECKING:
@@ -215,7 +215,8 @@ def require_fresh(out: Path, config: dict[str, Any]) -> None:
         InputError: Its checkpoints are gone: to begin again would delete its history and pictures.
     """
     table = out / "history.csv"
-    steps = read_history(table)["step"] if table.exists() and table.stat().st_size else []
+    begun = table.exists() and "\n" in read_text(table)  # a kill may have torn off its first line
+    steps = read_history(table)["step"] if begun else []
     trained = int(steps[-1]) if steps else 0
     if trained > config["options"]["checkpoint_every"] or (out / "model.weights.h5").exists():
         raise InputError(
