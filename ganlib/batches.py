@@ -1,5 +1,6 @@
 """Datasets of batches for `fit`: whether they fit a model, and where in them a run goes on."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -80,6 +81,20 @@ def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
     return dataset.with_options(options)
 
 
+def warn_of_range(dataset: tf.data.Dataset) -> None:
+    """Warn of images that are not in [-1, 1], by the first batch; ganlib's own datasets are."""
+    if hasattr(dataset, "from_image"):
+        return
+    for part in tf.nest.flatten(next(iter(untuned(dataset.take(1))), ())):
+        reach = float(tf.reduce_max(tf.abs(part))) if part.dtype.is_floating and part.shape.rank == 4 else 0.0
+        if reach > 2:
+            warnings.warn(
+                f"the images of the first batch reach {reach:.4g}; generators make them in [-1, 1]: for values of 0 to "
+                "255 map x -> x / 127.5 - 1",
+                stacklevel=2,
+            )
+
+
 def opened(dataset: tf.data.Dataset, image: int, batch: int, batch_size: int | None) -> tf.data.Dataset:
     """The batches without an end, from where a run is.
 
@@ -113,5 +128,8 @@ def opened(dataset: tf.data.Dataset, image: int, batch: int, batch_size: int | N
         batch = image // size
     batches = int(dataset.cardinality())
     if batches >= 0:
-        return dataset.skip(batch % batches).concatenate(dataset.repeat())
-    return dataset.skip(batch)
+        batch %= batches
+    elif batches == tf.data.INFINITE_CARDINALITY:
+        return dataset.skip(batch)
+    # of a generator or a filter nobody knows the end: it is begun again, too
+    return dataset.skip(batch).concatenate(dataset.repeat())

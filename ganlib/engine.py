@@ -9,6 +9,7 @@ to go on. A paper that changes the algorithm changes the table, or overrides one
 import contextlib
 import dataclasses
 import signal
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -300,6 +301,12 @@ class Engine(Configured, Moving, keras.Model):
                 whole batches, or XLA is asked for on several replicas.
         """
         require_positive_integers(steps_per_execution=steps_per_execution, accumulate=accumulate)
+        if self.compiled and self.step > 0:
+            warnings.warn(
+                f"compile after {self.step} steps makes new optimisers, whose moments begin at 0: compile once, and "
+                "`fit` goes on",
+                stacklevel=2,
+            )
         given = {
             "generator": generator_optimizer,
             "discriminator": discriminator_optimizer,
@@ -390,7 +397,8 @@ class Engine(Configured, Moving, keras.Model):
         steps_per_epoch = passes if steps_per_epoch is None else steps_per_epoch
         if steps_per_epoch is None:
             raise InputError(
-                "steps_per_epoch=None, but the dataset never ends: say how many steps an epoch has"
+                "steps_per_epoch=None, but the dataset has no end, or none that is known: say how many steps an epoch "
+                "has"
             )
         require_positive_integers(steps_per_epoch=steps_per_epoch, epochs=epochs)
         callbacks = list(callbacks or [])
@@ -518,6 +526,7 @@ class Engine(Configured, Moving, keras.Model):
     def _open(self, dataset: Any) -> int | None:
         """Check the batches and open them where the run is; returns the steps of one pass, if they have an end."""
         drawn, count = self.check_data(dataset), int(dataset.cardinality())
+        feeding.warn_of_range(dataset)
         self._running.clock = self.step
         self._reopen(dataset)
         return count // drawn if count >= 0 else None
@@ -608,7 +617,7 @@ class Engine(Configured, Moving, keras.Model):
 
     def save_weights(self, filepath: str | Path, overwrite: bool = True) -> None:
         """Write all networks to a `.weights.h5` file, see `ganlib.weights.save`."""
-        weights.save(self.networks(), filepath, overwrite)
+        weights.save(self.networks(), filepath, overwrite, type(self).__name__)
 
     def load_weights(self, filepath: str | Path) -> None:
         """Read what `save_weights` wrote, see `ganlib.weights.load`."""

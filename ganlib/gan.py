@@ -26,6 +26,23 @@ from ganlib.updates import Logs, Player, Table, Update
 
 
 @keras.saving.register_keras_serializable("ganlib")
+def require_game(generator: keras.Model, discriminator: keras.Model) -> None:
+    """Check two networks that a user composes.
+
+    Raises:
+        InputError: They are one, or D does not end in one logit.
+    """
+    if generator is discriminator:
+        raise InputError("generator and discriminator are one network: give each its own")
+    if discriminator.output_shape[1:] != (1,):
+        raise InputError(
+            f"the discriminator gives {discriminator.output_shape}: end it with one logit an image, (batch, 1)"
+        )
+    last = getattr(discriminator.layers[-1], "activation", None) if discriminator.layers else None
+    if last is keras.activations.sigmoid or isinstance(discriminator.layers[-1], keras.layers.Softmax):
+        raise InputError("the discriminator ends in a sigmoid or softmax: losses take logits, leave it out")
+
+
 class GAN(Adversarial, Sampled, Engine):
     """Goodfellow et al. 2014: a generator and a discriminator that train each other (algorithm 1).
 
@@ -81,6 +98,8 @@ class GAN(Adversarial, Sampled, Engine):
         require_positive_integers(n_critic=n_critic)
         if latent_distribution not in ("normal", "uniform"):
             raise InputError(f"latent_distribution={latent_distribution!r}: choose 'normal' or 'uniform'")
+        if type(self) is GAN:
+            require_game(generator, discriminator)
         classes = None if num_classes is None else Classes(num_classes)
         for trick in (*penalties, *tricks):
             if classes and isinstance(trick, Trick) and trick.parts_labels:

@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -15,11 +16,11 @@ from ganlib.hashes import hash_of
 
 Networks = Mapping[str, keras.Model]
 Shapes = dict[str, list[tuple[int, ...]]]
-_CHECKSUM, _DEEPEST = "ganlib_checksum", 64
+_CHECKSUM, _MODEL, _DEEPEST = "ganlib_checksum", "ganlib_model", 64
 
 
-def save(networks: Networks, filepath: str | Path, overwrite: bool = True) -> None:
-    """Write networks to a `.weights.h5` file: beside, then renamed.
+def save(networks: Networks, filepath: str | Path, overwrite: bool = True, model: str | None = None) -> None:
+    """Write networks to a `.weights.h5` file: beside, then renamed. `model` notes whose they are.
 
     Raises:
         InputError: The name has another ending, or exists and is not to be overwritten.
@@ -32,6 +33,9 @@ def save(networks: Networks, filepath: str | Path, overwrite: bool = True) -> No
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _holder(networks).save_weights(beside, overwrite=True)
+        if model is not None:
+            with h5py.File(beside, "r+") as file:
+                file.attrs[_MODEL] = model
         seal(beside)
         beside.replace(path)
     except OSError as error:
@@ -63,6 +67,10 @@ def load(networks: Networks, filepath: str | Path, model: str) -> None:
             f"{path} does not fit {model}: its {network} has {_summary(found.get(network))}, here "
             f"{_summary(expected.get(network))}; build the model with the arguments that it was saved with"
         )
+    with h5py.File(path, "r") as file:
+        of = file.attrs.get(_MODEL, model)
+    if of != model:
+        warnings.warn(f"{path} holds weights of a {of}; they fit this {model}, and are loaded", stacklevel=3)
     variables = [variable for network in networks.values() for variable in network.variables]
     before = [keras.ops.convert_to_numpy(variable) for variable in variables]
     try:

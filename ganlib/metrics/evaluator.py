@@ -375,7 +375,10 @@ def _draws(draw: Callable[[int, int], np.ndarray], data: Any, samples: int) -> I
 
 
 def _checked(images: Any, data: Any, n: int) -> np.ndarray:
-    images = np.asarray(images, np.float32)
+    images = np.asarray(images)
+    if images.ndim == 4 and not np.issubdtype(images.dtype, np.floating):
+        raise InputError(f"the samples are {images.dtype}: give floats in [-1, 1], images / 127.5 - 1")
+    images = images.astype(np.float32)
     if images.shape != (n, *data.shape):
         raise InputError(
             f"{n} samples have the shape {images.shape}, {data.name!r} has examples of {tuple(data.shape)}: load the "
@@ -383,6 +386,10 @@ def _checked(images: Any, data: Any, n: int) -> np.ndarray:
         )
     if not np.isfinite(images).all():
         raise InputError("the samples are not all finite: check the model's weights")
+    if images.ndim == 4 and images.size and np.abs(images).max() > 100:
+        raise InputError(
+            f"the samples reach {np.abs(images).max():.4g}: give images in [-1, 1], those of 0 to 255 as x / 127.5 - 1"
+        )
     return np.clip(images, -1.0, 1.0) if images.ndim == 4 else images
 
 
