@@ -81,11 +81,22 @@ def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
     return dataset.with_options(options)
 
 
-def warn_of_range(dataset: tf.data.Dataset) -> None:
-    """Warn of images that are not in [-1, 1], by the first batch; ganlib's own datasets are."""
+def look_at_first(dataset: tf.data.Dataset, num_classes: int | None) -> None:
+    """Look at the first batch of a dataset that is not ganlib's: warn of images that are not in [-1, 1].
+
+    Raises:
+        InputError: It has labels of classes that the model has not.
+    """
     if hasattr(dataset, "from_image"):
         return
     for part in tf.nest.flatten(next(iter(untuned(dataset.take(1))), ())):
+        if num_classes is not None and part.dtype.is_integer and part.shape.rank == 1:
+            low, high = int(tf.reduce_min(part)), int(tf.reduce_max(part))
+            if low < 0 or high >= num_classes:
+                raise InputError(
+                    f"labels of the first batch are {low} to {high}: the model has {num_classes} classes, give 0 to "
+                    f"{num_classes - 1}"
+                )
         reach = float(tf.reduce_max(tf.abs(part))) if part.dtype.is_floating and part.shape.rank == 4 else 0.0
         if reach > 2:
             warnings.warn(

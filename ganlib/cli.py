@@ -420,7 +420,7 @@ def grade(files: tuple[Path, ...], timeout: float, as_json: bool) -> int:
 )
 @click.option(
     "--samples",
-    type=click.IntRange(min=2),
+    type=click.IntRange(min=2, max=10_000_000),
     metavar="N",
     help="[default: 10000; of translations as many as there are sources]",
 )

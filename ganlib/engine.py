@@ -526,7 +526,7 @@ class Engine(Configured, Moving, keras.Model):
     def _open(self, dataset: Any) -> int | None:
         """Check the batches and open them where the run is; returns the steps of one pass, if they have an end."""
         drawn, count = self.check_data(dataset), int(dataset.cardinality())
-        feeding.warn_of_range(dataset)
+        feeding.look_at_first(dataset, getattr(getattr(self, "classes", None), "num_classes", None))
         self._running.clock = self.step
         self._reopen(dataset)
         return count // drawn if count >= 0 else None
@@ -614,6 +614,12 @@ class Engine(Configured, Moving, keras.Model):
         return batch, None
 
     # ----------------------------------------------------------------------------------- weights, details
+
+    def evaluate(self, *arguments, **more):
+        """Keras' compares outputs with targets, which a GAN has not: see `ganlib.metrics.evaluate`."""
+        raise InputError(
+            f"{type(self).__name__}.evaluate: a GAN has no targets; use ganlib.metrics.evaluate(gan, data, ['fid'])"
+        )
 
     def save_weights(self, filepath: str | Path, overwrite: bool = True) -> None:
         """Write all networks to a `.weights.h5` file, see `ganlib.weights.save`."""

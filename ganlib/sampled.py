@@ -112,9 +112,9 @@ class Sampled:
             seed: Of what layers draw.
 
         Raises:
-            InputError: The weights have another shape, or are not finite.
+            InputError: Latents, labels or weights have another shape, are not finite, or no class's.
         """
-        key = sampling.key_from(seed, "sample noise")
+        key, inputs = sampling.key_from(seed, "sample noise"), self._checked(inputs)
         if self.classes is None or np.ndim(inputs[1]) < 2:
             sampler = self.sampler(truncation, seed)
             name = ("sampler", truncation, getattr(sampler, "trace_key", None))
@@ -122,6 +122,25 @@ class Sampled:
         latents, weights = inputs
         weights = self.classes.require_weights(weights, len(latents))
         return sampling.shown(self._chunks.run("mixing", self._mixing, [latents, weights], key))
+
+    def _checked(self, inputs: Any) -> Any:
+        """Latents, or [latents, labels or weights of classes], that fit this model."""
+        latents, labels = inputs, None
+        if self.classes is not None:
+            if not isinstance(inputs, list | tuple) or len(inputs) != 2:
+                raise InputError(f"{type(self).__name__} has classes: give [latents, labels]")
+            latents, labels = inputs
+        latents = np.asarray(latents)
+        numbers = np.issubdtype(latents.dtype, np.number)
+        if not numbers or latents.ndim != 2 or latents.shape[1] != self.latent_dim or not len(latents):
+            raise InputError(
+                f"latents of shape {latents.shape} and kind {latents.dtype}: give numbers (n, {self.latent_dim})"
+            )
+        if not np.isfinite(latents).all():
+            raise InputError("the latents are not all finite: check where they come from")
+        if self.classes is None:
+            return latents
+        return [latents, labels if np.ndim(labels) == 2 else self.classes.labels(len(latents), labels)]
 
     def sample_labels(
         self, n: int, labels: Sequence[int] | None = None, seed: int | None = None

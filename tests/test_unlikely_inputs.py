@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ganlib import data, metrics, models, weights
+from ganlib import data, metrics, models, scaling, weights
 from ganlib.errors import InputError
 from ganlib.gan import GAN
 
@@ -112,3 +112,49 @@ def test_samples_of_0_to_255_are_not_scored(samples, match):
             cache=False,
             progress=False,
         )
+
+
+def conditional():
+    return models.ProjectionGAN.from_preset("smoke")
+
+
+@pytest.mark.parametrize(
+    ("make", "inputs", "match"),
+    [
+        (small, lambda gan: np.zeros((2, 3)), r"shape \(2, 3\).*\(n, 4\)"),
+        (small, lambda gan: np.zeros(4), r"shape \(4,\)"),
+        (small, lambda gan: np.zeros((0, 4)), r"shape \(0, 4\)"),
+        (small, lambda gan: "abc", "give numbers"),
+        (small, lambda gan: np.full((2, 4), np.nan), "not all finite"),
+        (conditional, lambda gan: np.zeros((2, gan.latent_dim)), r"give \[latents, labels\]"),
+        (conditional, lambda gan: [np.zeros((2, gan.latent_dim)), [0, 99]], "99"),
+    ],
+)
+def test_latents_and_labels_of_another_model(make, inputs, match):
+    gan = make()
+    with pytest.raises(InputError, match=match):
+        gan.images_of(inputs(gan))
+
+
+def test_labels_beyond_the_classes_are_noticed_before_training():
+    gan = conditional()
+    images, labels = np.zeros((16, *gan.image_shape), np.float32), np.full(16, 99, np.int32)
+    with pytest.raises(InputError, match=r"are 99 to 99: the model has \d+ classes"):
+        gan.fit(tf.data.Dataset.from_tensor_slices((images, labels)).batch(8), steps_per_epoch=1, verbose=0)
+
+
+def test_keras_evaluate_says_what_to_use():
+    with pytest.raises(InputError, match=r"use ganlib.metrics.evaluate"):
+        small().evaluate(noise())
+
+
+def test_one_strategy_inside_another():
+    with tf.distribute.OneDeviceStrategy("CPU:0").scope():
+        assert scaling.strategy("none").num_replicas_in_sync == 1
+        with pytest.raises(InputError, match="inside of another strategy's scope"):
+            scaling.strategy("cpu:1")
+
+
+def test_a_million_logical_devices_are_refused_at_once():
+    with pytest.raises(InputError, match="from 1 to 256"):
+        scaling.strategy("cpu:1000000")

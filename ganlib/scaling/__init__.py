@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from ganlib.errors import InputError
 
+_MOST = 256  # logical devices
+
 
 def strategy(name: str = "none") -> tf.distribute.Strategy:
     """The strategy called `name`; build and compile the model inside `strategy(...).scope()`.
@@ -17,11 +19,13 @@ def strategy(name: str = "none") -> tf.distribute.Strategy:
             fast it is. "tpu" or "tpu:ADDRESS": the TPU of this machine, or at an address.
 
     Raises:
-        InputError: There is no such strategy, or this machine has not got the devices.
+        InputError: There is no such strategy, this machine has not got the devices, or a strategy's scope is open.
     """
     kind, _, argument = name.partition(":") if isinstance(name, str) else (name, "", "")
     if kind == "none" and not argument:
         return tf.distribute.get_strategy()
+    if tf.distribute.has_strategy():
+        raise InputError(f"strategy({name!r}) inside of another strategy's scope: leave one of them out")
     if kind == "mirrored" and re.fullmatch(r"[1-9]\d*|", argument):
         return _mirrored(int(argument) if argument else None)
     if kind == "cpu" and re.fullmatch(r"[1-9]\d*", argument):
@@ -39,8 +43,8 @@ def logical_devices(n: int) -> list[str]:
     Raises:
         InputError: TensorFlow has already started with another number of devices.
     """
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise InputError(f"n={n!r} logical devices: give an integer of at least 1")
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= _MOST:
+        raise InputError(f"n={n!r} logical devices: give an integer from 1 to {_MOST}")
     cpus = tf.config.list_physical_devices("CPU")
     with contextlib.suppress(RuntimeError):  # TensorFlow has already started: perhaps with enough of them
         tf.config.set_logical_device_configuration(
