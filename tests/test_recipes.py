@@ -106,11 +106,12 @@ def drawn_by(role, network):
     """(label, values) of each variable; labels end in a kernel's size, "last" and "mapping", where they apply."""
     weighted = [layer for layer in network.layers if layer.weights] if hasattr(network, "layers") else []
     last = {id(v) for layer in weighted[-1:] for v in layer.weights}
+    mapping = {id(v) for v in network.mapping.weights} if hasattr(network, "mapping") else set()
     for layer in all_layers(network):
         for v in layer._trainable_variables + layer._non_trainable_variables:
             tags = [f"{v.shape[0]}x{v.shape[1]}"] if len(v.shape) == 4 else []
             tags += ["last"] if id(v) in last else []
-            tags += ["mapping"] if "mapping" in v.path else []
+            tags += ["mapping"] if id(v) in mapping else []
             yield " ".join([role, type(layer).__name__, v.name, *tags]), v.numpy().astype("float64")
 
 
