@@ -142,6 +142,22 @@ def test_mirror_and_jitter_keep_pairs_aligned():
     np.testing.assert_allclose(pairs(mirror=True, jitter=True).to_numpy()[0], plain[:12])
 
 
+def test_jitter_takes_every_offset():
+    """32 pixels become 36: five places to cut at, the last of them too, about as often as each other."""
+    ramp = np.arange(32, dtype=np.float32)[None, :, None] + np.zeros((1, 32, 32), np.float32)
+    images = np.repeat(
+        (np.stack([ramp[0], ramp[0].T, ramp[0]], axis=-1) * 7).astype(np.uint8)[None], 200, axis=0
+    )
+    pairs = data.pairs_from_arrays(images, images, shuffle=False, repeat=False, jitter=True)
+    jittered = np.concatenate([batch[0].numpy() for batch in pairs.batch(50)])
+    larger = tf.image.resize(images[:1] / np.float32(127.5) - 1, [36, 36]).numpy()[0]
+    for axis, corner in enumerate((larger[:5, 0, 0], larger[0, :5, 1])):
+        distance = np.abs(jittered[:, 0, 0, axis, None] - corner)
+        assert distance.min(axis=1).max() < 1e-5
+        counts = np.bincount(distance.argmin(axis=1), minlength=5)
+        assert counts.min() > 20
+
+
 @pytest.mark.parametrize("name", ["edges_to_fashion", "warm_to_cool"])
 def test_domains_share_no_scene(name):
     pairs, domains = data.paired(name, resolution=16), data.unpaired(name, resolution=16)

@@ -62,6 +62,15 @@ def test_that_size_passes_unchanged_and_no_batch_is_refused():
 # ------------------------------------------------------------------------------------------------- Inception
 
 
+def test_reals_are_scaled_from_black_to_white():
+    levels = np.arange(256, dtype=np.uint8)
+    found = extractors.scaled(levels)
+    assert found.dtype == np.float32 and found[0] == -1.0 and found[255] == 1.0
+    np.testing.assert_allclose(found, levels / 127.5 - 1.0, atol=1e-6)
+    points = np.float32([[-3.0, 3.0]])
+    assert extractors.scaled(points) is points
+
+
 class TinyInception(tf.Module):
     """TF-GAN's signature, with six colours' means for features."""
 

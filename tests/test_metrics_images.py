@@ -1,5 +1,6 @@
 """SWD and MS-SSIM against arrays of the official code, disturbances, and distances to the polygon manifold."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,23 @@ def test_sliced_wasserstein_of_images(facts):
     assert sliced_wasserstein(a, a)["mean"] < scores["mean"] / 2
     grey = sliced_wasserstein(a[..., :1], b[..., :1], patches=32, directions=200)
     assert grey.keys() == scores.keys() and grey["mean"] > 0
+
+
+def test_patches_are_drawn_up_to_the_border(monkeypatch):
+    """Centres lie anywhere in [3, size - 3), in both directions and at each level, as the official code draws them."""
+    centres = {}
+
+    def watched(level, x, y):
+        centres.setdefault(level.shape[1], []).append((x, y))
+        return patches_at(level, x, y)
+
+    monkeypatch.setattr(sys.modules[patches_at.__module__], "patches_at", watched)
+    images = np.random.default_rng(0).uniform(-1, 1, (4, 32, 32, 1)).astype(np.float32)
+    sliced_wasserstein(images, images[::-1], directions=1)
+    assert list(centres) == [32, 16]
+    for size, drawn in centres.items():
+        for x, y in drawn:
+            assert set(x) == set(y) == set(range(3, size - 3))
 
 
 def test_one_dimensional_distance_is_scipys():

@@ -11,6 +11,8 @@ import tensorflow as tf
 from ganlib import penalties
 from ganlib.errors import InputError
 from ganlib.gan import GAN
+from ganlib.layers import BatchNormalization
+from ganlib.layers.spectral_normalization import SpectralConv2D, SpectralDense
 from ganlib.randomness import RandomStreams
 
 with np.load(Path(__file__).parent / "data" / "penalties.npz") as file:
@@ -198,6 +200,25 @@ def test_the_weighted_term_is_in_ds_loss_and_log():
     np.testing.assert_allclose(loss, total, rtol=1e-5)
     with gan.streams.at(0, 0):
         assert set(gan.generator_loss(tf.ones([4, 3]))[1]) == {"generator_loss"}
+
+
+def test_no_penalty_moves_ds_statistics():
+    """Batch norm's averages and spectral norm's vectors stand still while a penalty is computed, in training mode."""
+    image = keras.Input((4, 4, 2))
+    x = SpectralConv2D(3, 3, padding="same")(image)
+    x = BatchNormalization(momentum=0.5, epsilon=1e-5)(x)
+    judge = keras.Model(image, SpectralDense(1)(keras.layers.Flatten()(keras.layers.LeakyReLU(0.2)(x))))
+    maker = keras.Sequential([keras.Input((2,)), keras.layers.Dense(32), keras.layers.Reshape((4, 4, 2))])
+    gan = GAN(maker, judge, penalties=ALL, batch_size=4)
+    real = tf.random.stateless_normal((4, 4, 4, 2), (0, 1))
+    still = judge.non_trainable_variables
+    before = [v.numpy() for v in still]
+    assert len(before) == 4
+    with gan.streams.at(0, 0):
+        terms = gan.penalty_terms("discriminator", real, real[::-1] + 1.0, None)
+    assert len(terms) == len(ALL) and float(terms["discriminator_r1"]) > 0
+    for v, old in zip(still, before, strict=True):
+        np.testing.assert_array_equal(v, old, err_msg=v.path)
 
 
 @pytest.mark.parametrize("kind", [type(penalty) for penalty in ALL])

@@ -162,6 +162,29 @@ def test_gradient_through_sigma_is_that_of_finite_differences(kind):
         np.testing.assert_allclose(np.sum(gradient * direction), slope, rtol=1e-6, atol=1e-7)
 
 
+@every_kind
+def test_the_gradient_does_not_go_through_the_power_step(kind):
+    """Algorithm 1: u and v are constants. One step from a random u, where a gradient through them would be seen."""
+    layer, _ = built(kind)
+    matrix = KINDS[kind][2](layer.raw_weight.numpy()).astype(np.float64)
+    u = layer.u.numpy().astype(np.float64)
+    axis = 1 if len(u) == matrix.shape[1] else 0
+    v = matrix @ u if axis else matrix.T @ u
+    v /= np.linalg.norm(v)
+    u = matrix.T @ v if axis else matrix @ v
+    u /= np.linalg.norm(u)
+    outer = np.outer(v, u) if axis else np.outer(u, v)
+    sigma = np.sum(outer * matrix)
+    probe = np.random.default_rng(7).normal(size=layer.raw_weight.shape).astype(np.float32)
+    with tf.GradientTape() as tape:
+        normalized = layer.normalized_weight()
+        loss = tf.reduce_sum(normalized * probe)
+    gradient = tf.convert_to_tensor(tape.gradient(loss, layer.raw_weight.value)).numpy()
+    probe = KINDS[kind][2](probe).astype(np.float64)
+    expected = probe / sigma - np.sum(probe * matrix) / sigma**2 * outer
+    np.testing.assert_allclose(KINDS[kind][2](gradient), expected, rtol=1e-3, atol=1e-4)
+
+
 def network():
     image = keras.Input((4, 4, 2))
     x = SpectralConv2D(3, 3, padding="same", activation="relu")(image)

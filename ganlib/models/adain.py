@@ -15,7 +15,8 @@ ganlib trained on its own faces, textures and shapes (`ganlib/zoo/style_encoder.
 
 Differs from the authors' code: epsilon is 1e-5 in every deviation (theirs: only the content's in eq. 8, 1e-6 in the
 loss), so that AdaIN(c, c) is c; our encoders are normalised to a mean of 1 layer by layer, theirs filter by filter;
-images are not cropped out of larger ones on the way.
+images are not cropped out of larger ones on the way; the decoder starts as Keras has it (Glorot & Bengio's, biases 0),
+theirs as torch has it.
 """
 
 from importlib import resources

@@ -8,6 +8,9 @@ z uniform on [-1, 1]).
 
 Differs from the paper: no weight decay (the authors' code has 1e-5, the paper none); real and generated images go
 through D in batches of their own, as in the authors' code. Other resolutions take away or add stages of figure 1.
+Differs from the authors' code (Newmu/dcgan_code, commit ee12b2d, `faces/train_uncond_dcgan.py` and `lib/ops.py`): batch
+norm's epsilon is 1e-5, theirs 1e-8; G's first batch norm is one a channel, theirs one a unit of the dense layer;
+samples are made with running averages (momentum 0.9), theirs with the statistics of the batch.
 
 The architecture "lecture" is the CMU lecture's code (TensorFlow's tutorial): leaky ReLU in G and no batch norm in D,
 which breaks two of the rules; Adam 1e-4, batch 256, normal z, and both networks move at once.

@@ -7,7 +7,8 @@ between data and samples as in WGAN-GP. Recipe of the code: Adam 1e-4, beta1 0.5
 uniform on [-1, 1].
 
 Networks: DCGAN's, as in the paper's experiments on images; the code's example is a perceptron with one hidden layer.
-Batch norm in D mixes the samples of a batch, so that its slope is not one sample's; as in the paper's DCGAN it stays.
+Their weights and batch norm are `models.dcgan`'s, what is told there of DCGAN's code too. Batch norm in D mixes the
+samples of a batch, so that its slope is not one sample's; as in the paper's DCGAN it stays.
 """
 
 from typing import ClassVar

@@ -16,7 +16,8 @@ momentum 0.5, batches of 64 real images; classes as one-hot vectors or, between 
 Differs from the code: images are in [-1, 1] where it divides by their deviation; rate and momentum stay where they
 start (it raises momentum by 0.0008 an epoch and divides the rate by 1.00004); G sees as many images as D; both move in
 each step (on LSUN the code leaves out who is ahead); the last layer of a finer G starts at zero, so that a level which
-is not trained yet adds nothing; D's convolutions are padded at levels too small for them.
+is not trained yet adds nothing; D's convolutions are padded at levels too small for them; other weights start as Keras
+has them (Glorot & Bengio's, biases 0), there as torch has them (both uniform, up to 1 / sqrt(fan in)).
 """
 
 import functools

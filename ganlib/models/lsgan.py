@@ -6,8 +6,10 @@ Game: eq. 9 (a = 0, b = c = 1) on raw scores, no sigmoid. Networks: figure 3 in 
 DCGAN's. Recipe of the code: Adam 1e-3 with beta1 0.5, batch 64, z of 1024 numbers uniform on [-1, 1].
 
 Differs from the code: its loss is the sum over the batch, not the mean of eq. 9, which Adam hardly tells apart; linear
-maps and convolutions have no biases in front of a batch norm, where they have no effect. The laptop and colab presets
-use DCGAN's networks at 32x32, so that the games can be compared.
+maps and convolutions have no biases in front of a batch norm, where they have no effect; D's convolutions start from
+normal(0.02), the code's from the same cut off at two deviations, and batch norm's scales from normal(1, 0.02), as
+DCGAN's, the code's from 1. The laptop and colab presets use DCGAN's networks at 32x32, so that the games can be
+compared.
 """
 
 from typing import ClassVar

@@ -12,9 +12,11 @@ Architecture "wide" has the widths of the paper's 128x128 pair (section 5.1), wh
 those next to the image. "concat" and "wide_concat" are the baseline of section 5: D gets the class as channels of its
 own beside its features, after the last halving.
 
-Differs from the authors' code: as SNGAN does; D's last layer has a bias at 32x32 (theirs has none there, and one at
-128x128); generated images have the labels of the real batch instead of uniform ones. The concatenation at 32x32 is
-ours: theirs is for 128x128 only, before the fourth of five halvings.
+Differs from the authors' code: as SNGAN does (G's batch is D's, theirs twice that; no noise; no decay); D's last layer
+has a bias at 32x32 (theirs has none there, and one at 128x128); "wide" at 64x64 goes up to 8 times the width next to
+the image and halves to 4x4, where their pair for 64x64 (`resnet_64.py`, `snresnet_64.py`) goes up to 16 times and D
+halves to 2x2, without a block behind it; generated images have the labels of the real batch instead of uniform ones.
+The concatenation at 32x32 is ours: theirs is for 128x128 only, before the fourth of five halvings.
 """
 
 import functools

@@ -6,16 +6,19 @@ table 1 by its code's default) and spectral normalisation in both (section 4.1),
 norm. Recipe: section 4.2 and experiments: hinge loss, two time scales (Adam, 1e-4 for G and 4e-4 for D, beta1 0 and
 beta2 0.9) with one D step a G step, batch 256. Parts are placed as in the official code (brain-research/
 self-attention-gan, commit 7a8590e, `generator_test`, `discriminator_test`): G has 42,078,852 parameters for 1000
-classes, D 39,463,618. D's blocks have the output's channels inside, not the input's as in projection GAN. The averaged
-generator's decay, 0.999, is that of its evaluation.
+classes, D 39,463,618. D's blocks have the output's channels inside, not the input's as in projection GAN. An averaged
+generator, of decay 0.999, is ours: the code has none (its 0.999 is the conditional batch norm's).
 
 Architecture "constant" follows mimicry (kwotsin/mimicry, commit a7fda06) at 32x32, for which the paper has no networks:
 constant width, attention at half the resolution in G, at a quarter in D. 10 classes: 4,386,308 + 1,075,586 parameters.
 "plain_generator" has spectral normalisation in D alone: the paper's "SN on D" of figure 4.
 
-Differs from the official code: batch norm's momentum is 0.9 there where theirs is 0.999 (a shorter run needs a shorter
-memory); spectral vectors of D move in the pass over generated images too; generated images have the labels of the real
-batch. Differs from mimicry: nearest neighbours where it doubles bilinearly, and TTUR as in the paper.
+Differs from the official code: batch norm's momentum is 0.9 here, 0.999 there with a class and 0.9999 in G's last (a
+shorter run needs a shorter memory); 3x3 convolutions start sqrt(2) times as large as there (projection GAN's), where
+all have Glorot & Bengio's weights (W / sigma(W) is the same, Adam's steps are smaller beside W); Adam's
+beta2 is the paper's 0.9, in the code 0.999; the batch is the paper's 256, in the code 64 a device; spectral vectors of
+D move in the pass over generated images too; generated images have the labels of the real batch. Differs from mimicry:
+nearest neighbours where it doubles bilinearly, and TTUR as in the paper.
 """
 
 import functools

@@ -7,8 +7,10 @@ five D steps a G step and batch 64, which are Gulrajani et al.'s and what the au
 (appendix B.2; it is none of the settings A to F of table 1, which compare CNNs); z normal, 128 numbers. Initial weights
 and batch norm (momentum 0.9, epsilon 2e-5) are the authors' code's.
 
-Differs from the authors' code: no noise of 1/128 on real images, and no linear decay of the learning rate. Other
-resolutions than 32 add or take away doublings of the same width in G, and halvings before D's last two blocks.
+Differs from the authors' code (pfnet-research/sngan_projection, commit e84b1a5): no noise of 1/128 on real images, and
+no linear decay of the learning rate; G's batch is as large as D's, theirs twice that (`n_gen_samples`); D's last layer
+has a bias, theirs none. Other resolutions than 32 add or take away doublings of the same width in G, and halvings
+before D's last two blocks.
 """
 
 from typing import ClassVar

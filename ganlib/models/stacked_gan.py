@@ -21,7 +21,9 @@ G_0's (the code for CIFAR-10; that for MNIST has 0).
 
 Differs from the code: the encoder is trained here, at the start of the first `fit`, where the code loads one; images
 and z_i are in [-1, 1], not [0, 1]; all players of a step move one after the other. On CIFAR-10 its D are classifiers of
-ten classes too, see noise, and let G take up to seven updates at a time; here they play the game of MNIST.
+ten classes too, see noise, and let G take up to seven updates at a time; here they play the game of MNIST. On MNIST the
+code's D start from Glorot & Bengio's weights and normal(0.01), with ReLU in its dense layers; here from normal(0.02),
+with leaky ReLU, as on CIFAR-10. The encoder starts as Keras has it, the code's convolutions from normal(0.01).
 """
 
 import functools

@@ -6,7 +6,9 @@ sizes are those of the authors' configuration for MNIST. Game: eq. 1 for D, -log
 
 Differs from the paper: images are in [-1, 1] outside the networks, which map to and from the paper's [0, 1]; momentum
 stays at 0.5, where the authors' configuration raises it to 0.7 over 250 epochs; G's output biases start at zero, theirs
-at the logits of the data's mean image. On points (resolution=None) G's output is linear, as for the paper's CIFAR-10.
+at the logits of the data's mean image; z is normal, theirs uniform on +-sqrt(3) (goodfeli/adversarial, commit 1720041,
+`mnist.yaml`, `__init__.py` line 208), of the same deviation. On points (resolution=None) G's output is linear, as for
+the paper's CIFAR-10.
 """
 
 from collections.abc import Sequence

@@ -8,11 +8,12 @@ norm and with a constant number of filters, figure 6; a multilayer perceptron as
 Differs from the authors' code (martinarjovsky/WassersteinGAN, commit 2cf43ba), not from algorithm 1: n_critic is 5
 throughout, where the code takes 100 steps for each of the first 25 updates of G and for every 500th; weights are
 clipped after each update of the critic, not before it. RMSprop's decay (0.99) and epsilon are the defaults of the
-code's framework, the paper has none; it divides by sqrt(v) + 1e-8, Keras by sqrt(v + epsilon), so epsilon is 1e-16.
-The code's generator without batch norm halves its filters at each stage; here they are constant, as figure 6's
-caption has it. The perceptron of figure 7 has "4 layers and 512 units": four hidden layers here; three and an output,
-without tanh, in the code. Here there is tanh for images in [-1, 1]. There, as here, the critic keeps batch norm,
-whose scales are clipped with the rest.
+code's framework, the paper has none; it divides by sqrt(v) + 1e-8, Keras by sqrt(v + epsilon), so epsilon is 1e-16. The
+code's generator without batch norm halves its filters at each stage; here they are constant, as figure 6's caption has
+it. The perceptron's weights start as Keras has them (Glorot & Bengio's, biases 0), in the code as torch has them (both
+uniform, up to 1 / sqrt(fan in)). The perceptron of figure 7 has "4 layers and 512 units": four hidden layers here;
+three and an output, without tanh, in the code. Here there is tanh for images in [-1, 1]. There, as here, the critic
+keeps batch norm, whose scales are clipped with the rest.
 
 Both generators of figures 6 and 7 are functions: `GAN(plain_generator(...), dcgan.discriminator(...))` is the standard
 GAN that they are compared with.

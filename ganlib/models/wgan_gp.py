@@ -8,8 +8,10 @@ beta1 0 and beta2 0.9 and batch 64, as the authors' code (igul222/improved_wgan_
 networks (algorithm 1 has 1e-4), and n_critic = 5.
 
 Differs from the authors' code: no linear decay of the learning rate to 0, G's batch is as large as the critic's (theirs
-is twice that), and the code's classes are left out (they are ACGAN's). Layer normalisation, which section 4 recommends
-where one is wanted, is `critic(..., normalization=layers.LayerNormalization)`.
+is twice that), the code's classes are left out (they are ACGAN's), its noise on real images (uniform on [0, 1/128], for
+levels that are not discrete) is not there, and samples are made with running averages in batch norm (momentum 0.9),
+theirs with the statistics of the batch. Layer normalisation, which section 4 recommends where one is wanted, is
+`critic(..., normalization=layers.LayerNormalization)`.
 """
 
 from typing import ClassVar
