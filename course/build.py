@@ -167,11 +167,11 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "notebooks":
             failed = not all([_run_and_say(path.resolve(), options.force) for path in files])
         elif options.command == "exercises":
-            write_exercises()
+            write_exercises(ROOT)
         elif options.command in ("first", "publish"):
             if options.command == "publish":
                 publish.name(ROOT, options.repository, options.source, options.branch)
-            write_first_cells()
+            write_first_cells(ROOT)
         elif options.command == "claims":
             write_atomically(ROOT / "course" / "claims.md", claims.table(ROOT))
         else:

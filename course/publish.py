@@ -58,7 +58,7 @@ def name(root: Path, repository: str, source: str | None = None, branch: str = "
         raise InputError(f"--repository {repository!r} is no address: give https://HOST/OWNER/NAME")
     if source is None:
         source = f"git+{address}"
-    if not re.fullmatch(r"[^\"'\\\s][^\"\\\n]*", source) or source.startswith("-"):
+    if not re.fullmatch(r"[^-\"'\\\s][^\"\\\n]*", source):
         raise InputError(
             f"--source {source!r} is nothing that pip installs: give an address, a wheel or a name"
         )

@@ -18,8 +18,8 @@ build = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(build)
 lint = build.lint
 
-# A process that has Python's own library only, and the folder on its path as a notebook's kernel has. What pip was asked
-# for, and how the cell ended, goes to answer.json.
+# A process that has Python's own library only, and the folder on its path as a notebook's kernel has. What pip was
+# asked for, and how the cell ended, goes to answer.json.
 PROCESS = """
 import json, pathlib, subprocess, sys
 
