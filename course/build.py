@@ -3,6 +3,9 @@
     python course/build.py notebooks [--force] [FILE...]   run lessons and solutions, store outputs and stamp
     python course/build.py exercises                       solutions/dayN.ipynb -> exercises/dayN.ipynb
     python course/build.py claims                          course/ledger -> course/claims.md
+    python course/build.py first                           write the first cell of lessons, solutions and exercises
+    python course/build.py publish --repository URL [--source ...] [--branch ...]
+                                                           name the repository: links, badges and first cells
     python course/build.py lint [FILE...]                  hold lessons and solutions to the format
     python course/build.py check                           lint, and whether all of the above is up to date
 
@@ -26,25 +29,21 @@ from ganlib.teaching import claims, grading
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def _lint_module() -> Any:
-    """course/lint.py, wherever this file was started or imported from; `course` is not a package."""
-    spec = importlib.util.spec_from_file_location("course_lint", ROOT / "course" / "lint.py")
+def _publish_module() -> Any:
+    """course/publish.py, wherever this file was started or imported from; `course` is not a package."""
+    spec = importlib.util.spec_from_file_location("course_publish", ROOT / "course" / "publish.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-lint = _lint_module()
+publish = _publish_module()
+lint, text_of = publish.lint, publish.text_of
 
 
 def notebooks(root: Path = ROOT) -> list[Path]:
     """All lessons, then all solutions."""
     return sorted((root / "notebooks").glob("day*.ipynb")) + sorted((root / "solutions").glob("day*.ipynb"))
-
-
-def text_of(notebook: Any) -> str:
-    """The one way in which this course writes a notebook to a file."""
-    return nbformat.writes(notebook, version=4).rstrip("\n") + "\n"
 
 
 def run(path: Path) -> float:
@@ -79,8 +78,23 @@ def run(path: Path) -> float:
 
 def exercise_of(solution: Path) -> str:
     """The text of the exercise that a solution makes."""
-    notebook = nbformat.read(solution, as_version=4)
-    return text_of(grading.blank(notebook, f"{solution.parent.name}/{solution.name}"))
+    exercise = grading.blank(nbformat.read(solution, as_version=4), f"{solution.parent.name}/{solution.name}")
+    publish.set_badge(exercise, f"exercises/{solution.name}", publish.published(solution.parents[1]))
+    return text_of(exercise)
+
+
+def write_exercises(root: Path = ROOT) -> None:
+    """solutions/dayN.ipynb -> exercises/dayN.ipynb."""
+    for solution in sorted((root / "solutions").glob("day*.ipynb")):
+        write_atomically(root / "exercises" / solution.name, exercise_of(solution))
+
+
+def write_first_cells(root: Path = ROOT) -> None:
+    """Write first cells, badges and links as `course/published.json` has them, where they are others."""
+    for path, text in publish.texts(root).items():
+        if text != path.read_text(encoding="utf-8"):
+            write_atomically(path, text)
+    write_exercises(root)
 
 
 def problems_of(path: Path) -> list[str]:
@@ -104,8 +118,15 @@ def _unchecked(notebook: Any, day: str) -> list[str]:
 
 
 def outdated(root: Path = ROOT) -> list[str]:
-    """Which generated exercises, and whether the table of claims, are not what would be generated now."""
+    """Which exercises, first cells, badges and links, and whether the table of claims, are not as generated now."""
     found = []
+    for path, text in publish.texts(root).items():
+        if path.read_text(encoding="utf-8") != text:
+            where = path.relative_to(root).as_posix()
+            found.append(
+                f"{where} has another first cell or link than {publish.FILE} says: "
+                "run `python course/build.py first`"
+            )
     solutions = {path.name: path for path in (root / "solutions").glob("day*.ipynb")}
     for name, solution in sorted(solutions.items()):
         exercise = root / "exercises" / name
@@ -125,20 +146,32 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=["notebooks", "exercises", "claims", "lint", "check"])
+    parser.add_argument(
+        "command", choices=["notebooks", "exercises", "claims", "first", "publish", "lint", "check"]
+    )
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE")
     parser.add_argument(
         "--force", action="store_true", help="run notebooks whose outputs are up to date, too"
     )
+    parser.add_argument("--repository", metavar="URL", help="publish: the repository's address")
+    parser.add_argument(
+        "--source", help="publish: what first cells install ganlib from  [default: the repository]"
+    )
+    parser.add_argument("--branch", default="main", help="publish: the branch that badges open")
     options = parser.parse_args(arguments)
+    if (options.command == "publish") != (options.repository is not None):
+        parser.error("publish needs --repository URL, and no other command takes it")
     files = options.files or notebooks()
     failed = False
     try:
         if options.command == "notebooks":
             failed = not all([_run_and_say(path.resolve(), options.force) for path in files])
         elif options.command == "exercises":
-            for solution in sorted((ROOT / "solutions").glob("day*.ipynb")):
-                write_atomically(ROOT / "exercises" / solution.name, exercise_of(solution))
+            write_exercises(ROOT)
+        elif options.command in ("first", "publish"):
+            if options.command == "publish":
+                publish.name(ROOT, options.repository, options.source, options.branch)
+            write_first_cells(ROOT)
         elif options.command == "claims":
             write_atomically(ROOT / "course" / "claims.md", claims.table(ROOT))
         else:

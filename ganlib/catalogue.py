@@ -5,6 +5,7 @@
 
 import contextlib
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,49 @@ if TYPE_CHECKING:
     from ganlib.engine import Engine
 
 FILE = Path(__file__).parent / "models" / "catalogue.json"
+DATA = Path(__file__).parent / "models" / "data.json"
 
 
 def stored() -> list[dict[str, Any]]:
     """Every model with its paper, its presets, and the number of trainable parameters of each network."""
     return read_json(FILE)
+
+
+def data_of_presets() -> list[dict[str, Any]]:
+    """The data behind each preset that is named after some: `<data>_<resolution>` and perhaps a variant.
+
+    Returns:
+        Rows with model, preset, data, source, images, size (of the download), memory_gb (of the images at the preset's
+        resolution, which `load` keeps in memory), licence, and line: the command that trains on it.
+    """
+    table, rows = read_json(DATA), []
+    for model in stored():
+        for preset in model["presets"]:
+            data, resolution = named_after(preset)
+            if data not in table:
+                continue
+            row = table[data]
+            load = row.get("pairs", row["load"]) if model["name"] == "pix2pix" else row["load"]
+            rows.append(
+                {
+                    "model": model["name"],
+                    "preset": preset,
+                    "data": row["name"],
+                    "source": row["source"],
+                    "images": row["images"],
+                    "size": row["size"],
+                    "memory_gb": round(row["images"] * resolution**2 * row["channels"] / 1e9, 2),
+                    "licence": row["licence"],
+                    "line": f"ganlib train {model['name']} --preset {preset} {load}",
+                }
+            )
+    return rows
+
+
+def named_after(preset: str) -> tuple[str | None, int]:
+    """The data and the resolution in a preset's name; None and 0 if it is not named after data."""
+    found = re.fullmatch(r"([a-z][a-z0-9]*)_([0-9]+)(_.+)?", preset)
+    return (found[1], int(found[2])) if found else (None, 0)
 
 
 def entry_of(model: str, cls: type["Engine"], parameters: dict[str, dict[str, int]]) -> dict[str, Any]:

@@ -478,11 +478,18 @@ def export(run: Path, out: Path, truncations: str | None, model: str | None, pre
 
 
 @main.command("list")
+@click.option(
+    "--data", "with_data", is_flag=True, help="The data that presets are named after, and how to get it."
+)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def list_models(as_json: bool) -> None:
+def list_models(with_data: bool, as_json: bool) -> None:
     """Show models, papers, presets and numbers of parameters."""
     from ganlib import catalogue
 
+    if with_data:
+        rows = catalogue.data_of_presets()
+        click.echo(json.dumps(rows, indent=2) if as_json else _data_for_people(rows))
+        return
     models = catalogue.stored()
     if as_json:
         click.echo(json.dumps(models, indent=2))
@@ -495,6 +502,22 @@ def list_models(as_json: bool) -> None:
             counts = ", ".join(f"{player} {count:,}" for player, count in preset["parameters"].items())
             click.echo(f"    {name:<{width}}  {preset['description']}\n    {'':<{width}}  {counts}")
         click.echo()
+
+
+def _data_for_people(rows: list[dict[str, Any]]) -> str:
+    """Presets by the data that they are named after."""
+    lines: list[str] = []
+    for name in dict.fromkeys(row["data"] for row in rows):
+        of = [row for row in rows if row["data"] == name]
+        one = of[0]
+        lines.append(
+            f"{name}  {one['images']:,} images, {one['size']}; licence: {one['licence']}\n  {one['source']}"
+        )
+        lines += [f"    {row['line']}  ({row['memory_gb']:,g} GB in memory)" for row in of]
+        lines.append("")
+    return "\n".join(
+        [*lines, "GB in memory: of all images at the preset's resolution; ganlib keeps them there."]
+    )
 
 
 @main.command()

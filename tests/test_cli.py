@@ -3,6 +3,8 @@
 import importlib
 import json
 import os
+import pathlib
+import re
 import resource
 import shutil
 import signal
@@ -101,6 +103,35 @@ def test_list_for_people(monkeypatch):
     for name, cls in models.registry().items():
         assert name in text and f"arXiv:{cls.arxiv}" in text
         assert all(preset in text for preset in cls.presets)
+
+
+def test_list_data_has_a_row_for_each_preset_that_is_named_after_data():
+    rows = json.loads(call("list", "--data", "--json").stdout)
+    named = {
+        (name, preset)
+        for name, cls in models.registry().items()
+        for preset in cls.presets
+        if re.search(r"_\d+(_|$)", preset)
+    }
+    assert {(row["model"], row["preset"]) for row in rows} == named and len(rows) == len(named)
+    for row in rows:
+        resolution = models.registry()[row["model"]].presets[row["preset"]].given.get("resolution")
+        assert resolution is None or row["preset"].split("_")[1] == str(resolution)
+        assert all(row[key] for key in ("data", "source", "images", "size", "licence"))
+        source = re.search(r"--data (\S+)", row["line"])[1]
+        known = {**data.names(), **data.pair_names()}
+        assert source in known or source.split(":")[0] in ("folder", "tfds")
+        assert row["line"].startswith(f"ganlib train {row['model']} --preset {row['preset']} --data ")
+    lsun = next(row for row in rows if row["preset"] == "lsun_64")
+    assert lsun["memory_gb"] == 37.27  # 3,033,042 * 64 * 64 * 3 bytes
+    text = call("list", "--data").stdout
+    assert all(row["line"] in text and row["licence"] in text for row in rows)
+
+
+def test_the_readme_names_the_data_that_has_to_be_fetched():
+    readme = (pathlib.Path(__file__).parents[1] / "README.md").read_text()
+    for row in json.loads(call("list", "--data", "--json").stdout):
+        assert f"| {row['data']} |" in readme and f"| {row['size']} |" in readme, row["data"]
 
 
 # -------------------------------------------------------------------------------------------------- train
