@@ -388,12 +388,14 @@ def _save(out: Path, columns: list[Any], arrays: dict[str, Any]) -> None:
 def grade(files: tuple[Path, ...], timeout: float, as_json: bool) -> int:
     """Run exercise notebooks, each in a process and a home of its own, and report which tasks pass.
 
-    Status 0 if all do, 1 if not, 2 if a file is no such notebook (the others are graded all the same). The files are
-    not changed. The code in them runs with your rights: grade strangers' notebooks in a container.
+    Status 0 if all do, 1 if not or if notebooks cannot be run here, 2 if a file is no such notebook (the others are
+    graded all the same). The files are not changed. The code in them runs with your rights: grade notebooks of
+    strangers in a container.
     """
     import ganlib
 
     grading = ganlib.grading  # by the front door: the library imports nothing of `teaching`
+    grading.require_packages()
     outcomes, status = {}, 0
     for file in files:
         try:

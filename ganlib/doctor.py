@@ -20,6 +20,8 @@ from ganlib.quiet import import_tensorflow
 
 # What ganlib's tests were run with. Other versions in pyproject's ranges should do, but were not tried.
 TESTED = {"python": "3.11", "tensorflow": "2.21", "keras": "3.15", "numpy": "2.4"}
+# The same package, `tensorflow`, under several names: with GPUs, for the CPU alone, for TPUs.
+BUILDS = ("tensorflow", "tensorflow-cpu", "tensorflow-tpu")
 # distribution -> (what for, command to get it)
 OPTIONAL = {
     "tensorflow-hub": ("lessons: pretrained models", 'pip install tensorflow-hub "setuptools<81"'),
@@ -115,6 +117,16 @@ def _versions(problems: list[str]) -> dict[str, dict[str, str | None]]:
         elif _numbers(version) < _numbers(least):
             problems.append(f'{name} {version} is too old: pip install --upgrade "{name}>={least}"')
         table[name] = {"version": version, "note": _note(name, version)}
+    builds = _builds()
+    if len(builds) == 1 and "tensorflow" not in builds:
+        entry = table["tensorflow"]
+        entry["note"] = f"{next(iter(builds))}; {entry['note']}"
+    if "tensorflow-tpu" in builds and len(builds) > 1:
+        other = next(name for name in builds if name != "tensorflow-tpu")
+        problems.append(
+            f"{other} {builds[other]} was installed over tensorflow-tpu {builds['tensorflow-tpu']}, in the same files: "
+            f"pip uninstall -y {other}; pip install --force-reinstall --no-deps tensorflow-tpu; ganlib with --no-deps"
+        )
     return table
 
 
@@ -133,13 +145,23 @@ def _note(name: str, version: str | None) -> str:
 
 
 def _version(distribution: str) -> str | None:
-    # tensorflow has a second name where only the CPU build was installed
-    for name in (distribution, f"{distribution}-cpu"):
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return None
+    builds = _builds() if distribution == "tensorflow" else {}
+    if builds:
+        return next(iter(builds.values()))
+    return _installed(distribution)
+
+
+def _builds() -> dict[str, str]:
+    """Installed builds of TensorFlow -> version."""
+    found = {name: _installed(name) for name in BUILDS}
+    return {name: version for name, version in found.items() if version is not None}
+
+
+def _installed(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -491,6 +491,33 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(tmp_path, monkeypatch):
     assert 'Problem: pillow 1.0 is too old: pip install --upgrade "pillow>=' in text
 
 
+@pytest.mark.parametrize(
+    ("builds", "note", "problem"),
+    [
+        ({"tensorflow": "2.21.0"}, "tested", None),
+        ({"tensorflow-cpu": "2.21.0"}, "tensorflow-cpu; tested", None),
+        ({"tensorflow-tpu": "2.20.0"}, "tensorflow-tpu; not tested; 2.21 is", None),
+        (
+            {"tensorflow": "2.21.0", "tensorflow-tpu": "2.20.0"},
+            "tested",
+            "was installed over tensorflow-tpu 2.20.0",
+        ),
+        ({}, "", 'tensorflow is missing: pip install "tensorflow>=2.18"'),
+    ],
+)
+def test_doctor_knows_the_builds_of_tensorflow(builds, note, problem, monkeypatch):
+    original = doctor._installed
+    monkeypatch.setattr(
+        doctor,
+        "_installed",
+        lambda name: builds.get(name) if name.startswith("tensorflow") else original(name),
+    )
+    problems = []
+    entry = doctor._versions(problems)["tensorflow"]
+    assert entry["version"] == next(iter(builds.values()), None) and entry["note"] == note
+    assert len(problems) == (problem is not None) and (problem or "") in "".join(problems)
+
+
 def test_doctor_survives_a_broken_tensorflow(tmp_path, monkeypatch):
     def broken():
         raise ImportError("libcudart.so.12: cannot open shared object file")

@@ -722,3 +722,35 @@ def test_the_command_reports_and_its_status_is_the_result(tmp_path, monkeypatch)
     outcomes["day1.2"] = None
     assert CliRunner().invoke(cli.main, ["grade", "mine.ipynb", "yours.ipynb"]).exit_code == 0
     assert CliRunner().invoke(cli.main, ["grade"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("hidden", "named"),
+    [
+        (["nbclient"], "nbclient"),
+        (["nbformat", "nbclient", "ipykernel"], "nbformat nbclient ipykernel"),
+    ],
+)
+def test_what_a_bare_installation_lacks_is_named_once(hidden, named, monkeypatch, tmp_path):
+    original = grading.importlib.util.find_spec
+    monkeypatch.setattr(
+        grading.importlib.util, "find_spec", lambda name: None if name in hidden else original(name)
+    )
+    names = [str(tmp_path / "a.ipynb"), str(tmp_path / "b.ipynb")]
+    done = CliRunner().invoke(cli.main, ["grade", *names])
+    assert done.exit_code == 1 and done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.endswith(f"pip install {named}")
+    with pytest.raises(GanlibError, match="grading runs notebooks"):
+        grading.grade(names[0])
+
+
+@pytest.mark.parametrize(("given", "seconds"), [("600", 600), ("2.4", 2), ("0.2", 1)])
+def test_the_time_that_nbclient_is_given_is_an_integer(given, seconds, monkeypatch, tmp_path):
+    """traitlets 5.7, Colab's, refuses a float."""
+    path = tmp_path / "mine.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell('ganlib.grading.check("day1.1", f)')]), path)
+    asked = []
+    monkeypatch.setattr(isolated, "run", lambda *given: asked.append(given[-1]) or 1 / 0)
+    CliRunner().invoke(cli.main, ["grade", str(path), "--timeout", given])
+    assert asked == [seconds] and type(asked[0]) is int

@@ -244,6 +244,40 @@ def test_no_tpu_here():
         scaling.strategy("tpu")
 
 
+@pytest.mark.parametrize(
+    ("name", "answers", "tried"),
+    [
+        ("tpu", ["local"], ["local"]),
+        ("tpu", [""], ["local", ""]),
+        ("tpu", [], ["local", ""]),
+        ("tpu:10.0.0.2", ["10.0.0.2"], ["10.0.0.2"]),
+        ("tpu:10.0.0.2", ["local", ""], ["10.0.0.2"]),
+    ],
+)
+def test_where_a_tpu_is_looked_for(name, answers, tried, monkeypatch):
+    """With stand-ins for TensorFlow's resolver: at the address; without one on this machine, then by TPU_NAME."""
+    import tensorflow as tf
+
+    asked, connected = [], []
+
+    def initialize(resolver):
+        if resolver not in answers:
+            raise tf.errors.NotFoundError(None, None, "TPUs not found in the cluster.\nMore.")
+
+    monkeypatch.setattr(
+        tf.distribute.cluster_resolver, "TPUClusterResolver", lambda tpu: asked.append(tpu) or tpu
+    )
+    monkeypatch.setattr(tf.config, "experimental_connect_to_cluster", connected.append)
+    monkeypatch.setattr(tf.tpu.experimental, "initialize_tpu_system", initialize)
+    monkeypatch.setattr(tf.distribute, "TPUStrategy", lambda resolver: f"strategy at {resolver!r}")
+    if set(answers) & set(tried):
+        assert scaling.strategy(name) == f"strategy at {tried[-1]!r}"
+    else:
+        with pytest.raises(InputError, match=r"no TPU answers \(TPUs not found in the cluster.\); use none"):
+            scaling.strategy(name)
+    assert asked == connected == tried
+
+
 def test_too_late_for_logical_devices():
     import tensorflow as tf
 

@@ -16,7 +16,8 @@ def strategy(name: str = "none") -> tf.distribute.Strategy:
     Args:
         name: "none": one device. "mirrored" or "mirrored:N": all GPUs, or N of them, of this machine; without GPUs the
             same as "cpu:N". "cpu:N": N logical devices of the CPU, which show that the arithmetic is right, not how
-            fast it is. "tpu" or "tpu:ADDRESS": the TPU of this machine, or at an address.
+            fast it is. "tpu" or "tpu:ADDRESS": the TPU of this machine, or at an address. This was never run on a TPU.
+            One v5e chip, which is what Colab lends, is one replica: it shows no scaling.
 
     Raises:
         InputError: There is no such strategy, this machine has not got the devices, or a strategy's scope is open.
@@ -77,13 +78,17 @@ def _mirrored(n: int | None) -> tf.distribute.Strategy:
 
 
 def _tpu(address: str) -> tf.distribute.Strategy:
-    try:
-        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=address)
-        tf.config.experimental_connect_to_cluster(resolver)
-        tf.tpu.experimental.initialize_tpu_system(resolver)
-    except (ValueError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"tpu{':' * bool(address)}{address}: no TPU answers ({reason}); use none or mirrored"
-        ) from error
-    return tf.distribute.TPUStrategy(resolver)
+    # without an address: the chips of this very machine, as on Colab, else what TPU_NAME names
+    for place in [address] if address else ["local", ""]:
+        try:
+            resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=place)
+            tf.config.experimental_connect_to_cluster(resolver)
+            tf.tpu.experimental.initialize_tpu_system(resolver)
+        except (ValueError, tf.errors.OpError) as error:
+            failure = error
+        else:
+            return tf.distribute.TPUStrategy(resolver)
+    reason = next(iter(str(failure).splitlines()), type(failure).__name__)
+    raise InputError(
+        f"tpu{':' * bool(address)}{address}: no TPU answers ({reason}); use none or mirrored"
+    ) from failure

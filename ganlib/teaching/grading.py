@@ -17,6 +17,7 @@ strangers do it in a container without a network, such as
 import base64
 import copy
 import importlib
+import importlib.util
 import json
 import os
 import re
@@ -337,6 +338,21 @@ def _errors(cell: Any) -> list:
     return [output for output in cell.get("outputs", ()) if output.output_type == "error"]
 
 
+def require_packages() -> None:
+    """Whether notebooks can be run here: a bare installation of ganlib does not bring what that takes.
+
+    Raises:
+        GanlibError: a package is missing.
+    """
+    missing = [
+        name for name in ("nbformat", "nbclient", "ipykernel") if importlib.util.find_spec(name) is None
+    ]
+    if missing:
+        raise GanlibError(
+            f"grading runs notebooks, and {', '.join(missing)} is not here: pip install {' '.join(missing)}"
+        )
+
+
 def grade(path: str | os.PathLike, *, timeout: float = 600) -> dict[str, str | None]:
     """Run a notebook's cells in a temporary folder, going on after errors, and look at its checks.
 
@@ -349,8 +365,10 @@ def grade(path: str | os.PathLike, *, timeout: float = 600) -> dict[str, str | N
         in the notebook, or did not run, is not answered.
 
     Raises:
+        GanlibError: a package that runs notebooks is missing.
         InputError: the file is not a notebook, or has no checks.
     """
+    require_packages()
     import nbformat
 
     try:
