@@ -91,7 +91,9 @@ class Study(NamedTuple):
         model, of = registry()[system], self.data[name]
         if of.num_classes is not None and "num_classes" in inspect.signature(model.__init__).parameters:
             arguments = {"num_classes": of.num_classes} | arguments
-        return model.from_preset("laptop", **of.size, **self.settings.get(f"{system}/{name}", {}), **arguments)
+        return model.from_preset(
+            "laptop", **of.size, **self.settings.get(f"{system}/{name}", {}), **arguments
+        )
 
     def loaded(self, name: str, gan: Any = None, **options: Any) -> Any:
         """Images, with labels if the model has classes."""
