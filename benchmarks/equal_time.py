@@ -194,10 +194,11 @@ def train(study: Study, system: str, name: str, augment: str | None = None) -> N
     if augment is not None:
         marks = [study.budget(system, name, share) for share in SHARES[1:]]
     for mark in marks:
-        if (steps := gan.steps_for(mark) - gan.step) <= 0:
+        steps, start = gan.steps_for(mark) - gan.step, time.perf_counter()
+        if steps < 0 or (steps == 0 and gan.step > 0):
             continue
-        start = time.perf_counter()
-        gan.fit(batches, steps_per_epoch=steps, verbose=0)
+        if steps:  # none, where 1% of the time is over before the first step is traced
+            gan.fit(batches, steps_per_epoch=steps, verbose=0)
         row = {"images": gan.images_seen, "seconds": round(time.perf_counter() - start, 1)}
         add(study, key, row | scores(study, gan, name))
         checkpoints.save(gan, folder, keep=1)
