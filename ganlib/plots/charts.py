@@ -156,7 +156,7 @@ def truncation_sweep(sweep: Any, title: str | None = None) -> Figure:
     if lacking:
         raise InputError(f"the sweep has no {', '.join(lacking)}: measure {', '.join(wanted)}")
     scores = {name: np.array(sweep[name], float) for name in wanted}
-    figure = Figure(14, 5.6)
+    figure = Figure(14, 7.2)
     left, right = figure.subplots(1, 2)
     left.plot(
         scores["inception_score"], scores["fid"], **{**line_style(0, len(scores["fid"])), "markevery": 1}
@@ -167,7 +167,8 @@ def truncation_sweep(sweep: Any, title: str | None = None) -> Figure:
         left.axvline(
             float(sweep.real["inception_score"]), color=BLACK, linestyle=":", linewidth=2, label="real images"
         )
-    finish(left, "inception score", "FID", "each point is a threshold")
+    left.margins(0.1)
+    finish(left, "inception score", "FID", "each point is a threshold", below=True)
     for i, name in enumerate(("precision", "recall")):
         style = {**line_style(i, len(scores[name])), "markevery": 1}
         right.plot(sweep.thresholds, scores[name], label=name, **style)
