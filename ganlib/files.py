@@ -62,26 +62,35 @@ def write_atomically(path: str | Path, content: bytes | str) -> Path:
         InputError: the path cannot be written (a file stands where a folder should be, no permission).
         GanlibError: the disk is full or broken. In both cases nothing is left behind.
     """
-    path = Path(path)
+    path, temporary = Path(path), None
+    with _nothing_left(path):
+        folder = make_folder(path.parent)
+        try:
+            handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.")
+            with os.fdopen(handle, "wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
+            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's 0600 would keep a shared run folder private
+            os.replace(temporary, path)
+        except BaseException:
+            if temporary is not None and os.path.exists(temporary):
+                os.unlink(temporary)
+            raise
+    return path
+
+
+@contextlib.contextmanager
+def _nothing_left(path: Path) -> Iterator[None]:
+    """Where the block that writes `path` fails, the folders made for it go, and an OSError says what to do."""
     missing = [folder for folder in path.parents if not folder.exists()]
-    folder = make_folder(path.parent)
-    temporary = None
     try:
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's 0600 would keep a shared run folder private
-        os.replace(temporary, path)
+        yield
     except BaseException as error:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
         with contextlib.suppress(OSError):  # not empty any more: someone else's
             for made in missing:
                 made.rmdir()
         if isinstance(error, OSError):
             raise cannot_write(path, error) from error
         raise
-    return path
 
 
 @contextlib.contextmanager
@@ -95,24 +104,19 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise InputError(f"{path} is there already: choose a folder that is not, or is empty")
-    missing = [folder for folder in path.parents if not folder.exists()]
     beside = None
-    try:
-        beside = Path(tempfile.mkdtemp(dir=make_folder(path.parent), prefix=f".{path.name}."))
-        yield beside
-        os.chmod(beside, 0o777 & ~_umask())  # mkdtemp's 0700 would keep it private
-        if path.exists():
-            path.rmdir()  # empty: a rename to it works on some systems only
-        os.replace(beside, path)
-    except BaseException as error:
-        if beside is not None:
-            shutil.rmtree(beside, ignore_errors=True)
-        with contextlib.suppress(OSError):  # not empty any more: someone else's
-            for made in missing:
-                made.rmdir()
-        if isinstance(error, OSError):
-            raise cannot_write(path, error) from error
-        raise
+    with _nothing_left(path):
+        try:
+            beside = Path(tempfile.mkdtemp(dir=make_folder(path.parent), prefix=f".{path.name}."))
+            yield beside
+            os.chmod(beside, 0o777 & ~_umask())  # mkdtemp's 0700 would keep it private
+            if path.exists():
+                path.rmdir()  # empty: a rename to it works on some systems only
+            os.replace(beside, path)
+        except BaseException:
+            if beside is not None:
+                shutil.rmtree(beside, ignore_errors=True)
+            raise
 
 
 def write_arrays(path: str | Path, arrays: dict[str, Any], compress: bool = False) -> Path:
