@@ -25,11 +25,7 @@ resident memory is printed.
 
 import argparse
 import json
-import os
 import resource
-import signal
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -37,10 +33,27 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+from beside import (
+    SIDE,
+    Official,
+    add,
+    answer,
+    counts,
+    fitted,
+    flops,
+    interleaved,
+    medians,
+    own_output,
+    product,
+    rates,
+    ratio,
+    shares,
+)
+
+RESULTS = Path(__file__).parent / "results" / "stylegan2.json"
 SIZES = {"resolution": 32, "channel_base": 2048, "channel_max": 128, "latent_dim": 128, "w_dim": 128}
 SIZES |= {"mapping_depth": 8, "batch_size": 32}
-SIDE, LAZY = 1536, 16
+LAZY = 16
 OURS, LAZILY, THEIRS, PEAK = "main step", "with lazy terms", "authors' main step", "peak"
 
 
@@ -56,17 +69,9 @@ def main() -> None:
     if arguments.worker:
         serve(arguments.official, arguments.worker)
     elif arguments.paper:
-        add("config F, 1024x1024, batch 1", paper())
+        add(RESULTS, "config F, 1024x1024, batch 1", paper())
     else:
-        add("32x32", speed(arguments))
-
-
-def add(name: str, found: dict[str, Any]) -> None:
-    """Put one measurement among the results."""
-    print(json.dumps(found, indent=1))
-    path = RESULTS / "stylegan2.json"
-    results = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(json.dumps(results | {name: found}, indent=1) + "\n")
+        add(RESULTS, "32x32", speed(arguments))
 
 
 # --------------------------------------------------------------------------------------------------------- speed
@@ -82,18 +87,10 @@ def speed(arguments: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         worker = None
         if arguments.official:
-            worker = Official(arguments, Path(folder))
+            worker = Official(__file__, arguments, Path(folder))
             rivals[THEIRS] = worker.milliseconds
             compare(ganlib.models.StyleGAN2(**SIZES), Path(folder))
-        times: dict[str, list[float]] = {name: [] for name in rivals}
-        for round_ in range(arguments.rounds):
-            for name in list(rivals)[:: 1 if round_ % 2 == 0 else -1]:
-                time.sleep(0.5)  # threads of the one before go on spinning for a while
-                times[name].append(rivals[name]())
-            print(
-                f"round {round_ + 1}, ms: " + ", ".join(f"{k} {v[-1]:.1f}" for k, v in times.items()),
-                flush=True,
-            )
+        times = interleaved(rivals, arguments.rounds)
         if worker:
             worker.close()
     work = flops(main_only)
@@ -102,115 +99,16 @@ def speed(arguments: argparse.Namespace) -> dict[str, Any]:
         "parameters": counts(gan),
         "gflop_a_main_step": round(work / 1e9, 2),
     }
-    found["milliseconds"] = {name: round(statistics.median(values), 2) for name, values in times.items()}
-    found["gflops"] = round(statistics.median(work / ms / 1e6 for ms in times[OURS]), 1)
-    found["peak_gflops"] = round(statistics.median(2 * SIDE**3 / ms / 1e6 for ms in times[PEAK]), 1)
-    rates = [work / a / (2 * SIDE**3 / b) for a, b in zip(times[OURS], times[PEAK], strict=True)]
-    found["of_peak"] = spread(rates)
-    found["lazy / main"] = spread([a / b for a, b in zip(times[LAZILY], times[OURS], strict=True)])
+    found["milliseconds"] = medians(times)
+    found["gflops"], found["peak_gflops"] = rates(work, times[OURS]), rates(2 * SIDE**3, times[PEAK])
+    found["of_peak"] = shares(work, times[OURS], 2 * SIDE**3, times[PEAK])
+    found["lazy / main"] = ratio(times, LAZILY, OURS)
     if worker:
-        found["theirs / ours"] = spread([a / b for a, b in zip(times[THEIRS], times[OURS], strict=True)])
+        found["theirs / ours"] = ratio(times, THEIRS, OURS)
     return found
 
 
-def spread(ratios: list[float]) -> list[float]:
-    """Least, median, largest."""
-    return [round(value, 2) for value in (min(ratios), statistics.median(ratios), max(ratios))]
-
-
-def counts(gan: Any) -> dict[str, int]:
-    """Trainable parameters of each player."""
-    return {
-        name: sum(int(v.value.shape.num_elements()) for v in n.trainable_variables)
-        for name, n in gan.players().items()
-    }
-
-
-def product() -> Callable[[], float]:
-    """Milliseconds of one product of matrices."""
-    import tensorflow as tf
-
-    a, b = (tf.random.stateless_normal((SIDE, SIDE), (0, i)) for i in range(2))
-    multiply = tf.function(lambda: tf.matmul(a, b))
-    return lambda: clocked(lambda: [multiply() for _ in range(10)], 10)
-
-
-def fitted(gan: Any, steps: int) -> Callable[[], float]:
-    """Milliseconds a step of `fit`, warmed up."""
-    import tensorflow as tf
-
-    gan.compile()
-    images = tf.random.stateless_uniform((512, *gan.image_shape), (0, 1), -1, 1)
-    data = tf.data.Dataset.from_tensor_slices(images).batch(gan.batch_size).repeat()
-    gan.fit(data, steps_per_epoch=steps, verbose=0)
-    return lambda: clocked(lambda: gan.fit(data, steps_per_epoch=steps, verbose=0), steps)
-
-
-def clocked(run: Callable[[], Any], times: int) -> float:
-    """Milliseconds of one of so many."""
-    start = time.perf_counter()
-    run()
-    return 1000 * (time.perf_counter() - start) / times
-
-
-def flops(gan: Any) -> int:
-    """Of convolutions and matrix products in a traced main step."""
-    import tensorflow as tf
-    from tensorflow.python.profiler.model_analyzer import profile
-    from tensorflow.python.profiler.option_builder import ProfileOptionBuilder
-
-    batch = tf.zeros((gan.batch_size, *gan.image_shape))
-
-    def step():
-        return gan.play([batch])
-
-    with gan.streams.at(gan.step_counter, 0):
-        graph = tf.function(step).get_concrete_function().graph
-    options = ProfileOptionBuilder(ProfileOptionBuilder.float_operation()).with_empty_output()
-    options = options.with_node_names(show_name_regexes=[".*"]).build()
-    found = profile(graph, options=options)
-    names = {op.name: op.type for op in graph.get_operations()}
-    total, stack = 0, [found]
-    while stack:
-        node = stack.pop()
-        stack += node.children
-        if any(kind in names.get(node.name, "") for kind in ("Conv", "MatMul")):
-            total += node.float_ops
-    return total
-
-
 # --------------------------------------------------------------------------------------------- the authors' code
-
-
-class Official:
-    """The authors' code in a process of its own; it leaves its weights, latents, images and logits in `folder`."""
-
-    def __init__(self, arguments: argparse.Namespace, folder: Path):
-        command = [arguments.peer_python, __file__, "--worker", folder, "--official", arguments.official]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._answer()
-        self.process.send_signal(signal.SIGSTOP)  # its idle threads take time, too
-
-    def milliseconds(self) -> float:
-        """Of a main step."""
-        self.process.send_signal(signal.SIGCONT)
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        taken = self._answer()
-        self.process.send_signal(signal.SIGSTOP)
-        return taken
-
-    def close(self) -> None:
-        """End the process."""
-        self.process.send_signal(signal.SIGCONT)
-        self.process.stdin.close()
-        self.process.wait()
-
-    def _answer(self) -> float:
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit(f"the authors' code stopped with code {self.process.wait()}")
-        return json.loads(line)
 
 
 def compare(gan: Any, folder: Path) -> None:
@@ -236,8 +134,7 @@ def compare(gan: Any, folder: Path) -> None:
 
 def serve(official: Path, folder: Path) -> None:
     """Be the authors' code: a main step for each line that comes in."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print must not be taken for an answer
+    answers = own_output()
     sys.path.insert(0, str(official))
     import numpy as np
     import torch
@@ -269,13 +166,7 @@ def serve(official: Path, folder: Path) -> None:
     np.savez(folder / "weights.npz", **{key: value.numpy() for key, value in named.items()})
     sizes = {name: sum(p.numel() for p in network.parameters()) for name, network in players.items()}
     folder.joinpath("counts.json").write_text(json.dumps(sizes))
-    step = main_step(StyleGAN2Loss, players)
-    step()
-    while True:
-        answers.write(f"{clocked(step, 1)}\n")
-        answers.flush()
-        if not sys.stdin.readline():
-            return
+    answer(main_step(StyleGAN2Loss, players), answers)
 
 
 def main_step(loss_of: Callable, players: dict[str, Any]) -> Callable[[], None]:

@@ -132,7 +132,7 @@ def marks(
         row = names.index(run[of])
         color = colors[row] if colors else plots.BLUE
         axes.plot(run[key], row, "o^s"[run["seed"] % 3], color=color, alpha=0.8)
-    axes.set(xlabel=label, ylim=(len(names) - 0.5, -0.5), xlim=(0, 1.1 * max(r[key] for r in runs)))
+    axes.set(xlabel=label, ylim=(len(names) - 0.5, -0.5), xlim=(0, 1.1 * (max(r[key] for r in runs) or 1.0)))
     axes.set_yticks(range(len(names)), names)
     axes.grid(alpha=0.3)
 

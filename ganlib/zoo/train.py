@@ -21,7 +21,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ganlib import checkpoints, data, metrics, models, plots, weights
-from ganlib.callbacks import Checkpoint, ProgressBar
+from ganlib.callbacks import Checkpoint, ProgressBar, SampleGrid
 from ganlib.data.faces import FACTORS
 from ganlib.engine import Engine
 from ganlib.errors import InputError
@@ -162,8 +162,10 @@ def train(gan: Engine, recipe: Recipe, run: Path) -> float:
     batches = recipe.load("train", gan.seed).batch(gan.batch_size)
     left, start = gan.steps_for(recipe.images) - gan.step, time.process_time()
     if left > 0:
+        pictures = [SampleGrid(run / "samples", every=1000)] if gan.sampled else []
+        callbacks = [Checkpoint(run), *pictures, ProgressBar()]
         try:
-            gan.fit(batches, steps_per_epoch=left, verbose=0, callbacks=[Checkpoint(run), ProgressBar()])
+            gan.fit(batches, steps_per_epoch=left, verbose=0, callbacks=callbacks)
         finally:
             seconds += time.process_time() - start
             write_json(clock, seconds)
