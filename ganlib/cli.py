@@ -312,8 +312,8 @@ def sample(
 @click.option(
     "--input",
     "source",
-    **_PATH | {"metavar": "FOLDER"},
-    help="Images to translate.  [default: the test split of the run's data]",
+    **_PATH,
+    help="An image to translate, or a folder of them.  [default: the test split of the run's data]",
 )
 @click.option(
     "--style",

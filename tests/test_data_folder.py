@@ -5,10 +5,10 @@ import subprocess
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from ganlib import data
-from ganlib.errors import DataError
+from ganlib.errors import DataError, InputError
 
 
 def save(path, pixels, **options):
@@ -235,3 +235,37 @@ def test_memory_is_checked_before_reading(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"4 images of 1024x1024x3 need 0\.0 GiB of memory"):
         load(tmp_path, resolution=1024)
     assert load(tmp_path, resolution=8).size == 4
+
+
+def test_files_far_larger_than_their_pixels_are_refused(tmp_path):
+    comments = PngImagePlugin.PngInfo()
+    comments.add_text("Comment", "x" * 2**21)
+    save(tmp_path / "comments.png", noise(8, 8), pnginfo=comments)
+    with pytest.raises(DataError, match=r"comments\.png \(2 MB for 8x8 pixels: save it without comments\)"):
+        load(tmp_path)
+    (tmp_path / "comments.png").unlink()
+    frames = [Image.fromarray(noise(64, 64, seed=i)) for i in range(400)]
+    frames[0].save(tmp_path / "long.gif", save_all=True, append_images=frames[1:])
+    assert (tmp_path / "long.gif").stat().st_size > 2**20 + 16 * 64 * 64
+    assert load(tmp_path).size == 1  # its frames are pixels, too
+
+
+def test_a_folder_with_too_much_in_it_is_not_walked_to_its_end(tmp_path, monkeypatch):
+    for i in range(4):
+        save(tmp_path / "deep" / f"{i}.png", noise(8, 8))
+    monkeypatch.setattr("ganlib.data.folder.MOST_ENTRIES", 3)
+    with pytest.raises(DataError, match=r"holds more than 3 files: give the folder of the images"):
+        load(tmp_path)
+
+
+def test_the_first_files_are_read_and_no_others(tmp_path):
+    for name in ("a", "b"):
+        save(tmp_path / f"{name}.png", noise(8, 8, seed=ord(name)))
+    (tmp_path / "c.png").write_bytes(b"")
+    both = data.read_images(tmp_path, 8, channels=1, first=2)
+    assert both.shape == (2, 8, 8, 1)
+    np.testing.assert_array_equal(data.read_images(tmp_path, 8, channels=1, first=1), both[:1])
+    with pytest.raises(DataError, match=r"c\.png \(empty\)"):
+        data.read_images(tmp_path, 8, first=3)
+    with pytest.raises(InputError, match="first=0"):
+        data.read_images(tmp_path, 8, first=0)

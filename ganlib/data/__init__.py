@@ -205,22 +205,28 @@ def from_arrays(
 
 
 def read_images(
-    path: str | os.PathLike, resolution: int, channels: int = 3, smallest: int = SMALLEST
+    path: str | os.PathLike,
+    resolution: int,
+    channels: int = 3,
+    smallest: int = SMALLEST,
+    first: int | None = None,
 ) -> np.ndarray:
-    """An image file, or all of a folder (folder.py), as float32 (n, resolution, resolution, channels) in [-1, 1].
+    """An image file, or those of a folder (folder.py), as float32 (n, resolution, resolution, channels) in [-1, 1].
 
     Args:
         path: the file or the folder.
         resolution: height and width, 4 to 1024.
         channels: 1 grey or 3 RGB.
         smallest: the side that an image has to have before it is resampled.
+        first: how many, at most, in the order of their names; no others are opened. None: all.
 
     Raises:
         InputError: an argument is not what it should be.
         DataError: nothing is there, or images cannot be read or are too small.
     """
     request = checked_request(str(path), "train", resolution, channels, 0, False, "fashion_mnist")
-    images = folder.pictures(path, request, integer("smallest", smallest, 1))
+    first = None if first is None else integer("first", first, 1)
+    images = folder.pictures(path, request, integer("smallest", smallest, 1), first)
     return images.astype(np.float32) * np.float32(2 / 255) - np.float32(1)
 
 

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +17,13 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".
 
 # not all that Pillow opens: of an EPS it would run Ghostscript, whatever the file is called
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
+
+MOST_ENTRIES = 3_000_000  # in a folder, with all below: ImageNet has 1.3 million
+_LARGEST_FILE, _MOST_BYTES, _SLACK = (
+    2**29,
+    16,
+    2**20,
+)  # whole; a pixel, twice what 16 bits in four channels take
 
 
 def source(path: str | os.PathLike, request: Request) -> ArraySource:
@@ -47,13 +54,16 @@ def source(path: str | os.PathLike, request: Request) -> ArraySource:
     return array_source(request, images, labels, class_names)
 
 
-def pictures(path: str | os.PathLike, request: Request, smallest: int = 1) -> np.ndarray:
-    """One image file, or all of a folder as in `source`: uint8 (n, resolution, resolution, channels).
+def pictures(
+    path: str | os.PathLike, request: Request, smallest: int = 1, first: int | None = None
+) -> np.ndarray:
+    """One image file, or those of a folder as in `source`: uint8 (n, resolution, resolution, channels).
 
     Args:
         path: the file, or the folder.
         request: as in `source`.
         smallest: the side in pixels that an image has to have before it is resampled.
+        first: how many, at most; no others are opened. None: all.
 
     Raises:
         DataError: as in `source`; or an image is smaller.
@@ -62,7 +72,7 @@ def pictures(path: str | os.PathLike, request: Request, smallest: int = 1) -> np
     if not root.exists():
         raise DataError(f"{str(path)!r} does not exist: give an image file or a folder of images")
     files, root = (_files(root)[0], root) if root.is_dir() else ([root], root.parent)
-    return _read(files, root, request, smallest=smallest)
+    return _read(files[:first], root, request, smallest=smallest)
 
 
 def paired_source(path: str | os.PathLike, request: Request) -> ArraySource:
@@ -132,7 +142,7 @@ def _files(root: Path) -> tuple[list[Path], np.ndarray | None, tuple[str, ...] |
     """The image files, their labels and the names of the classes."""
     direct = _images(root.iterdir())
     folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    within = {folder.name: _images(folder.rglob("*")) for folder in folders}
+    within = {folder.name: _images(_below(folder)) for folder in folders}
     classes = [name for name, found in within.items() if found]
     if direct and classes:
         raise DataError(
@@ -153,6 +163,14 @@ def _files(root: Path) -> tuple[list[Path], np.ndarray | None, tuple[str, ...] |
         )
     labels = np.repeat(np.arange(len(within)), [len(found) for found in within.values()])
     return [file for found in within.values() for file in found], labels, tuple(within)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """All that is in a folder, at any depth; links to folders are not followed."""
+    for count, path in enumerate(folder.rglob("*")):
+        if count == MOST_ENTRIES:
+            raise DataError(f"{folder} holds more than {MOST_ENTRIES:,} files: give the folder of the images")
+        yield path
 
 
 def _images(paths: Iterable[Path]) -> list[Path]:
@@ -229,7 +247,11 @@ def _decoded(path: Path, resolution: int | None, channels: int | None) -> Image.
     """One image in grey or RGB; None: grey if it is grey."""
     if path.exists() and not path.is_file():  # a pipe or a device would wait for ever
         raise ValueError
+    size = path.stat().st_size
+    if size > _LARGEST_FILE:
+        raise ValueError(f"{size / 1e6:.0f} MB, more than {_LARGEST_FILE / 1e6:.0f}")
     with Image.open(path, formats=FORMATS) as image:
+        _require_bytes_of_pixels(image, size)
         if resolution is None and min(image.size) > LARGEST:  # known before anything is decoded
             raise ValueError(f"{image.width}x{image.height}: give resolution= from {SMALLEST} to {LARGEST}")
         image.load()
@@ -243,6 +265,17 @@ def _decoded(path: Path, resolution: int | None, channels: int | None) -> Image.
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
         return image.convert("L" if (channels or (1 if grey else 3)) == 1 else "RGB")
+
+
+def _require_bytes_of_pixels(image: Image.Image, size: int) -> None:
+    """Refuse a file that is far larger than its pixels: comments and profiles are read into memory with them."""
+    pixels = image.width * image.height
+    if size > _SLACK + _MOST_BYTES * pixels and size > _SLACK + _MOST_BYTES * pixels * getattr(
+        image, "n_frames", 1
+    ):
+        raise ValueError(
+            f"{size / 1e6:.0f} MB for {image.width}x{image.height} pixels: save it without comments"
+        )
 
 
 def _reason(path: Path, error: Exception) -> str:

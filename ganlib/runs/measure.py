@@ -83,7 +83,7 @@ def translate(
 
     Args:
         run: As for `load`.
-        source: A folder of images; None: the test split of the data that the run was trained on.
+        source: An image, or a folder of them; None: the test split of the data that the run was trained on.
         n: How many images, at most.
         model: As for `load`.
         preset: As for `load`.
@@ -127,12 +127,11 @@ def translate(
 
 
 def _images_in(folder: str, gan: "Engine", n: int) -> Any:
-    """At most `n` images of a folder, as the model's sources are."""
+    """The first `n` images of a folder, or the one of a file, as the model's sources are."""
     from ganlib import data
 
     resolution, _, channels = gan.source_shape
-    images = data.load(f"folder:{folder}", resolution=resolution, channels=channels)
-    return images.to_numpy(min(n, images.size))
+    return data.read_images(folder, resolution, channels, first=n)
 
 
 def _held_out(gan: "Engine", folder: Path, n: int) -> tuple[Any, Any]:
