@@ -1,5 +1,6 @@
 """What is in .github/: workflows that GitHub accepts, and commands that are here."""
 
+import ast
 import importlib.util
 import re
 import shlex
@@ -75,8 +76,8 @@ def test_a_command_of_a_workflow_is_one_that_is_here(run):
     elif program == "ganlib":
         command = main.commands[words[0]]
         command.make_context(words[0], words[1:])  # an option that is not there raises
-    elif program == "pytest":
-        assert words == ["--nbval", "-n", "2"] and "pytest --nbval -n 2" in (ROOT / "Makefile").read_text()
+    elif program == "nox":
+        assert words[0] == "--session"
     else:
         assert program == "pip" and words[0] in ("install", "wheel")
         files = [words[place + 1] for place, word in enumerate(words) if word == "--constraint"]
@@ -97,14 +98,47 @@ def test_pythons_are_those_that_are_promised():
         for _, step in steps(path):
             python = str(step.get("with", {}).get("python-version", promised[0]))
             assert python in promised or python == "${{ matrix.python }}"
+        for job in yaml.safe_load(path.read_text())["jobs"].values():
+            rows = job.get("strategy", {}).get("matrix", {}).get("include", [])
+            assert {row["python"] for row in rows} <= set(promised)
     listed = [line.split(" :: ")[-1] for line in PROJECT["classifiers"] if re.search(r":: 3\.\d", line)]
     assert listed == promised
     assert f"Python {promised[0]} to\n{promised[-1]}" in (ROOT / "README.md").read_text()
     assert f"(3, {low}) <= sys.version_info < (3, {high})" in (ROOT / "Makefile").read_text()
 
 
+def pins_of(name):
+    return [Requirement(line) for line in (GITHUB / name).read_text().splitlines() if line[0] != "#"]
+
+
+def test_sessions_of_nox_are_those_of_the_workflow_and_run_what_is_here():
+    tree = ast.parse((ROOT / "noxfile.py").read_text())
+    sessions = {}
+    for function in (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.decorator_list):
+        pythons = ast.literal_eval(function.decorator_list[0].keywords[0].value)
+        several = {f"{function.name}-{python}": python for python in pythons}
+        sessions |= {function.name: pythons} if isinstance(pythons, str) else several
+    (job,) = yaml.safe_load((GITHUB / "workflows" / "versions.yml").read_text())["jobs"].values()
+    rows = {row["session"]: row["python"] for row in job["strategy"]["matrix"]["include"]}
+    assert rows.items() <= sessions.items() and set(sessions) - set(rows) == {
+        "latest-3.11"
+    }  # tests.yml runs that
+    text = (ROOT / "noxfile.py").read_text()
+    names = re.findall(r'"(\w+)"', text[text.index("for name in (") : text.index("]  # fmt")])
+    files = {path.stem.removeprefix("test_") for path in (ROOT / "tests").glob("test_*.py")}
+    assert set(names) <= files and len(names) >= len(files) / 4
+    for constraint in re.findall(r'"(\.github/[^"]+)"', text):
+        assert (ROOT / constraint).is_file()
+
+
+def test_the_lowest_versions_are_the_floors():
+    lowest = {pin.name: str(pin.specifier) for pin in pins_of("lowest.txt")}
+    floors = {r.name: str(r.specifier) for r in map(Requirement, PROJECT["dependencies"])}
+    assert lowest == {name: f"=={floor.removeprefix('>=')}.*" for name, floor in floors.items()}
+
+
 def test_colabs_versions_are_within_what_is_promised():
-    pins = [Requirement(line) for line in (GITHUB / "colab.txt").read_text().splitlines() if line[0] != "#"]
+    pins = pins_of("colab.txt")
     required = {requirement.name: requirement for requirement in map(Requirement, PROJECT["dependencies"])}
     for pin in pins:
         version = str(pin.specifier).removeprefix("==").removesuffix(".*")
