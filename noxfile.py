@@ -1,8 +1,7 @@
 """The tests on other versions: `pip install nox`, then `nox --list`, and `nox -s colab` or another.
 
 Each session installs ganlib with its versions and runs all lessons and exercises, and a quarter of the tests
-(`QUARTER`). What passed is written down in `ganlib/doctor.py` (TESTED) and README; `.github/workflows/versions.yml` runs
-the same.
+(`QUARTER`). What passed is written down in `ganlib/doctor.py` (TESTED) and README. A workflow on GitHub runs the same.
 """
 
 import nox
