@@ -3,10 +3,10 @@
 Miyato, Kataoka, Koyama, Yoshida. ICLR 2018, arXiv:1802.05957.
 Networks: table 4 (ResNets for 32x32; G has 4,276,739 parameters, D 1,053,825), and table 3 (CNN; G has 3,813,379 at
 32x32 and 5,134,339 at 48x48). Every weight of D is W / sigma(W), eq. 8, with one power step a call. Recipe: hinge
-loss (eqs. 16, 17); Adam 2e-4 with beta1 0 and beta2 0.9,
-five D steps a G step and batch 64, which are Gulrajani et al.'s and what the authors' ResNets are trained with
-(appendix B.2; it is none of the settings A to F of table 1, which compare CNNs); z normal, 128 numbers. Initial weights
-and batch norm (momentum 0.9, epsilon 2e-5) are the authors' code's.
+loss (eqs. 16, 17); Adam 2e-4 with beta1 0 and beta2 0.9, five D steps a G step and batch 64, which are Gulrajani et
+al.'s and what the authors' ResNets are trained with (appendix B.2; it is none of the settings A to F of table 1, which
+compare CNNs); z normal, 128 numbers. Initial weights and batch norm (momentum 0.9, epsilon 2e-5) are the authors'
+code's.
 
 Differs from the authors' code (pfnet-research/sngan_projection, commit e84b1a5): no noise of 1/128 on real images, and
 no linear decay of the learning rate; G's batch is as large as D's, theirs twice that (`n_gen_samples`); D's last layer

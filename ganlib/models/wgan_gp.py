@@ -8,7 +8,8 @@ beta1 0 and beta2 0.9 and batch 64, as the authors' code (igul222/improved_wgan_
 networks (algorithm 1 has 1e-4), and n_critic = 5. Initial weights are that code's too: uniform, of deviation
 sqrt(4 / (fan_in + fan_out)) for 3x3 kernels, which it calls "he" (`tflib/ops/conv2d.py`, line 70), and Glorot &
 Bengio's sqrt(2 / (fan_in + fan_out)) for shortcuts, the image's convolution (line 72) and dense layers
-(`tflib/ops/linear.py`, line 58). He et al.'s sqrt(2 / fan_in) would start the critic's first convolution 4.67 times as large.
+(`tflib/ops/linear.py`, line 58). He et al.'s sqrt(2 / fan_in) would start the critic's first convolution 4.67 times as
+large.
 
 Differs from the authors' code: no linear decay of the learning rate to 0, G's batch is as large as the critic's (theirs
 is twice that), the code's classes are left out (they are ACGAN's), its noise on real images (uniform on [0, 1/128], for
