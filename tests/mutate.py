@@ -1,4 +1,4 @@
-"""Forty faults in models, losses, penalties, augmentations and metrics: does a test turn red? Not part of `make test`.
+"""46 faults in models, losses, penalties, augmentations and metrics: does a test turn red? Not part of `make test`.
 
     python tests/mutate.py               each fault by itself: caught or missed, and by which test
     python tests/mutate.py 3 17          these alone
@@ -282,6 +282,49 @@ FAULTS = [
         "linear_pair or bound or flow",
     ),
     Fault("models/logan.py", '"faster": 4,', '"faster": 2,', "test_logan.py", "leaky"),
+    # ------------------------------------------------------------------------------------------ days 1 to 3
+    Fault(
+        "models/cyclegan.py",
+        "weight = self.cycle_weight * self.identity_weight",
+        "weight = self.identity_weight",
+        "test_cyclegan.py",
+        "by_hand",
+    ),
+    Fault(
+        "models/cyclegan.py",
+        "= 2.0 * term  #",
+        "= 1.0 * term  #",
+        "test_cyclegan.py",
+        "by_hand",
+    ),
+    Fault(
+        "models/stacked_gan.py",
+        "return [2.0 * self.entropy_weight * term]",
+        "return [self.entropy_weight * term]",
+        "test_stacked_gan.py",
+        "losses_of_constant_heads or entropy",
+    ),
+    Fault(
+        "models/unrolled_gan.py",
+        "/ (1.0 - beta_1**t)",
+        "/ (1.0 - beta_1)",
+        "test_unrolled_gan.py",
+        "steps_ahead",
+    ),
+    Fault(
+        "models/acgan.py",
+        '"fake_class_loss": class_loss(fake_outputs[1], labels),',
+        '"fake_class_loss": 0.0 * class_loss(fake_outputs[1], labels),',
+        "test_acgan.py",
+        "by_hand or heads",
+    ),
+    Fault(
+        "tricks.py",
+        "tf.clip_by_value(v, -self.limit, self.limit)",
+        "tf.clip_by_value(v, -self.limit, 2 * self.limit)",
+        "test_tricks.py",
+        "clip",
+    ),
 ]
 
 
