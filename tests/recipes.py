@@ -281,7 +281,7 @@ WGANGP = {
     "generator Conv2D kernel 3x3 last": (glorot(), f"{_GP} 161"),
     **both("* kernel 3x3", glorot(ROOT2), f"{_GP} 85 to 102; {_GP_CONV} 70"),
     **both("* kernel 1x1", glorot(), f"{_GP} 127, 143; {_GP_CONV} 72"),
-    **both("Dense kernel*", glorot(), "tflib/ops/linear.py 55"),
+    **both("Dense kernel*", glorot(), "tflib/ops/linear.py 58"),
 }
 
 _DRAGAN = "kodalinaveen3/DRAGAN 5cf95ab, DRAGAN.ipynb, line"
@@ -323,11 +323,6 @@ SNGAN_CNN = {
     "generator * kernel*": (normal(0.02), f"{_CHAINER} 56, 68 to 74"),
     "discriminator * kernel*": (normal(0.02), f"{_CHAINER} 200 to 211"),
 }
-CNN_OPEN = (
-    "generator Dense kernel", "generator Conv2DTranspose kernel 4x4", "generator Conv2D kernel 3x3 last",
-    "discriminator SpectralConv2D kernel 3x3", "discriminator SpectralConv2D kernel 4x4",
-    "discriminator SpectralDense kernel last",
-)  # fmt: skip
 
 # ------------------------------------------------------------------------------------------------------------ day 3
 

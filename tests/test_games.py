@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ganlib.catalogue import zero_weights
 from ganlib.errors import InputError
 from ganlib.layers import LayerNormalization
 from ganlib.models import DRAGAN, LSGAN, WGAN, WGANGP
@@ -118,8 +119,36 @@ def test_wgan_gp_is_the_appendixs_pair():
     assert not any("Normalization" in type(layer).__name__ for layer in gan.discriminator.layers)
 
 
+def test_mimicrys_pairs():
+    # its constructors, run with a stand-in for torch that counts
+    counted = {
+        32: [4_276_739, 1_053_825], 48: [4_878_083, 10_141_441], 64: [12_220_675, 10_141_441],
+        128: [32_150_787, 29_017_857],
+    }  # fmt: skip
+    with zero_weights():
+        for resolution, expected in counted.items():
+            assert counts(WGANGP("mimicry", resolution)) == expected
+        with pytest.raises(InputError, match="resolution=16: mimicry's networks are for 32, 48, 64, 128"):
+            WGANGP("mimicry", 16)
+
+
+def test_critics_start_as_in_the_authors_code():
+    """Uniform of deviation sqrt(4 / (fan_in + fan_out)), which "he" is there; sqrt(2 / ...) for shortcuts."""
+    kernels = [v for v in critic(16, 3, [128], [128, 128]).trainable_variables if v.name == "kernel"]
+    first, second, shortcut = kernels[:3]
+    assert tuple(first.shape) == (3, 3, 3, 128) and tuple(shortcut.shape) == (1, 1, 3, 128)
+    limits = [np.sqrt(3 * 4 / (9 * (3 + 128))), np.sqrt(3 * 4 / (9 * 256)), np.sqrt(3 * 2 / (3 + 128))]
+    for kernel, limit in zip((first, second, shortcut), limits, strict=True):
+        values = np.abs(kernel.numpy())
+        assert 0.98 * limit < values.max() <= limit * (1 + 1e-6)
+        assert values.mean() == pytest.approx(limit / 2, rel=0.15)
+    assert np.sqrt(2 / 27) / (limits[0] / np.sqrt(3)) == pytest.approx(
+        4.67, abs=0.01
+    )  # He et al.'s beside it
+
+
 def test_a_critic_with_layer_normalisation_still_judges_each_sample_alone():
-    network = critic(8, 1, 4, LayerNormalization)
+    network = critic(8, 1, [4], [4, 4], LayerNormalization)
     assert any(isinstance(layer, LayerNormalization) for layer in network.layers)
     images = tf.random.stateless_normal([5, 8, 8, 1], (0, 1))
     np.testing.assert_allclose(network(images)[:2], network(images[:2]), atol=1e-5)

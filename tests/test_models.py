@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+from ganlib import losses
+from ganlib.catalogue import zero_weights
 from ganlib.errors import InputError
 from ganlib.layers import BatchNormalization
 from ganlib.layers.sizes import smallest_size
@@ -92,6 +94,26 @@ def test_lecture_pair():
     assert (gan.batch_size, gan.ema_decay, gan.latent_distribution) == (256, None, "normal")
 
 
+def test_mimicrys_resnets_play_dcgans_game():
+    # its constructors, run with a stand-in for torch that counts
+    counted = {
+        32: (4_276_739, 1_053_825), 48: (4_878_083, 10_141_441), 64: (12_220_675, 10_141_441),
+        128: (32_150_787, 29_017_857),
+    }  # fmt: skip
+    with zero_weights():
+        for resolution, expected in counted.items():
+            gan = DCGAN("mimicry", resolution)
+            assert tuple(trainable(network) for network in gan.players().values()) == expected
+        gan = DCGAN.from_preset("cifar10_32_mimicry")
+    assert not any("Spectral" in type(layer).__name__ for layer in gan.discriminator.layers)
+    gan.compile()
+    assert [(o.beta_1, o.beta_2, float(o.learning_rate)) for o in gan.optimizers().values()] == [
+        (0.0, 0.9, pytest.approx(2e-4))
+    ] * 2
+    found = (gan.n_critic, gan.batch_size, gan.latent_dim, gan.latent_distribution)
+    assert found == (5, 64, 128, "normal") and isinstance(gan.adversarial_loss, losses.NonSaturating)
+
+
 def test_vanilla_gan_is_the_authors_mnist_configuration():
     gan = VanillaGAN.from_preset("mnist_28")
     assert trainable(gan.generator) == (100 + 1) * 1200 + (1200 + 1) * 1200 + (1200 + 1) * 784
@@ -129,6 +151,7 @@ def test_vanilla_gan_on_points():
         (lambda: VanillaGAN(learning_rate=0), r"learning_rate=0 is out of range"),
         (lambda: DCGAN(learning_rate=-1), r"learning_rate=-1 is out of range"),
         (lambda: DCGAN(ema_decay=1.5), r"ema_decay=1.5 is out of range"),
+        (lambda: DCGAN("lecture", n_critic=2), "n_critic=2: 'lecture' moves both networks at once"),
         (lambda: DCGAN(latent_distribution="cauchy"), "choose 'normal' or 'uniform'"),
         (lambda: VanillaGAN(units=0), r"units=0 is out of range"),
     ],

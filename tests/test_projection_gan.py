@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from ganlib import losses
+from ganlib.catalogue import zero_weights
 from ganlib.errors import InputError
 from ganlib.layers import (
     BatchNormalization,
@@ -58,6 +59,20 @@ def test_imagenet_pair_doubles_its_channels():
     assert sums == [(8, 8, 32), (16, 16, 16), (32, 32, 8), (64, 64, 4), (128, 128, 2)]
     sums = [tuple(layer.output.shape[1:]) for layer in gan.discriminator.layers if "add" in layer.name][:-1]
     assert sums == [(64, 64, 2), (32, 32, 4), (16, 16, 8), (8, 8, 16), (4, 4, 32), (4, 4, 32)]
+
+
+def test_mimicrys_pair_for_128():
+    with zero_weights():
+        gan = ProjectionGAN.from_preset("imagenet_128_mimicry")
+    assert (
+        trainable(gan.generator) == 41_996_931 == 42_078_852 - 256 * (32 + 32 + 128 + 128) - 1
+    )  # SAGAN's less its attention
+    assert (
+        trainable(gan.discriminator) == 582_497
+    )  # all four by its constructors, run with a torch that counts
+    assert (gan.batch_size, gan.n_critic) == (64, 5)
+    sums = [tuple(layer.output.shape[1:]) for layer in gan.discriminator.layers if "add" in layer.name][:-1]
+    assert sums == [(64, 64, 8), (32, 32, 16), (16, 16, 32), (8, 8, 64), (4, 4, 128), (4, 4, 128)]
 
 
 def test_the_logit_is_equation_3():

@@ -213,7 +213,13 @@ def test_a_resumed_run_is_the_run_that_was_not_stopped(name, tmp_path):
     np.testing.assert_array_equal(*logs)
 
 
-BUILT_ELSEWHERE = {"lsun_64", "mnist_28", "imagenet_128"}  # in the models' own tests
+BUILT_ELSEWHERE = {
+    "lsun_64",
+    "mnist_28",
+    "imagenet_128",
+    "lsun_128",
+    "imagenet_128_mimicry",
+}  # in the models' own tests
 BUILT_ELSEWHERE |= {"facades_256", "unet_128", "horse2zebra_256", "resnet6_128"}
 BUILT_ELSEWHERE |= {
     f"imagenet_128_{row}" for row in ("no_ortho", "shared", "separate", "baseline", "ch64", "revnet")

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from ganlib import losses
+from ganlib.catalogue import zero_weights
 from ganlib.errors import InputError
 from ganlib.layers import BatchNormalization, GlobalSumPooling2D
 from ganlib.layers.spectral_normalization import SpectralNormalized
@@ -63,9 +64,18 @@ def test_recipe(preset):
 def test_cnn_is_table_3():
     gan = SNGAN.from_preset("cifar10_32_cnn")
     assert gan.get_config()["architecture"] == "cnn"
-    dense = (128 + 1) * 4 * 4 * 512
-    transposed = 16 * (512 * 256 + 256 * 128 + 128 * 64) + 2 * (256 + 128 + 64)
-    assert trainable(gan.generator) == dense + transposed + 9 * 64 * 3 + 3
+    dense = (128 + 1) * 4 * 4 * 512 + 2 * 512  # with its batch norm
+    transposed = 16 * (512 * 256 + 256 * 128 + 128 * 64) + 3 * (256 + 128 + 64)
+    assert trainable(gan.generator) == dense + transposed + 9 * 64 * 3 + 3 == 3_813_379
+    kinds = [type(layer).__name__ for layer in gan.generator.layers]
+    assert kinds[1:5] == ["Dense", "Reshape", "BatchNormalization", "ReLU"]
+    assert [kinds.count(kind) for kind in ("BatchNormalization", "ReLU", "Conv2DTranspose")] == [4, 4, 3]
+    kernels = [
+        v for network in gan.players().values() for v in network.trainable_variables if v.name == "kernel"
+    ]
+    assert len(kernels) == 5 + 8
+    for kernel in kernels:
+        assert kernel.numpy().std() == pytest.approx(0.02, rel=0.05)
     convolutions, last = 0, 3
     for channels in (64, 128, 256):
         convolutions += (9 * last + 1) * channels + (16 * channels + 1) * channels
@@ -76,6 +86,34 @@ def test_cnn_is_table_3():
         for layer in gan.discriminator.layers
         if "leaky" in layer.name
     )
+
+
+def test_cnn_at_48():
+    with zero_weights():
+        gan = SNGAN("cnn", 48)
+    # 1,472 are the dense layer's batch norm (2 x 512) and the biases of transposed convolutions (256 + 128 + 64)
+    assert trainable(gan.generator) == 5_132_867 + 1_472
+
+
+def test_mimicrys_resnets():
+    # its constructors, run with a stand-in for torch that counts
+    counted = {
+        32: (4_276_739, 1_053_825), 48: (4_878_083, 10_141_441), 64: (12_220_675, 10_141_441),
+        128: (32_150_787, 29_017_857),
+    }  # fmt: skip
+    sizes = {32: [16, 8, 8, 8], 48: [24, 12, 6, 3, 3], 64: [32, 16, 8, 4, 2], 128: [64, 32, 16, 8, 4, 4]}
+    with zero_weights():
+        for resolution, expected in counted.items():
+            gan = SNGAN("mimicry", resolution)
+            assert tuple(trainable(network) for network in gan.players().values()) == expected
+            sums = [layer for layer in gan.discriminator.layers if "add" in layer.name]
+            assert [layer.output.shape[1] for layer in sums] == sizes[resolution]
+        presets = [SNGAN.from_preset(name) for name in ("stl_48", "celeba_64", "lsun_128")]
+        with pytest.raises(InputError, match="resolution=96: mimicry's networks are for 32, 48, 64, 128"):
+            SNGAN("mimicry", 96)
+    assert [(gan.image_shape[0], gan.n_critic, gan.batch_size) for gan in presets] == [
+        (48, 5, 64), (64, 5, 64), (128, 2, 64),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("resolution", "downs"), [(8, 1), (16, 1), (28, 1), (64, 3)])

@@ -37,6 +37,29 @@ def doubling_widths(resolution: int, base_channels: int) -> Widths:
     return [halving[-1], *halving[::-1]], halving, [halving[-1]]
 
 
+def mimicry_widths(resolution: int, base_channels: int) -> Widths:
+    """The same for mimicry's ResNets (kwotsin/mimicry, commit a7fda06, `torch_mimicry/nets/sngan/sngan_32.py` and on).
+
+    At 128 they are `doubling_widths`; at 64 D halves to 2x2, with no block behind that; at 48 D is twice as wide at its
+    end; at 32 all of G is as wide as four times those next to the image elsewhere, and D half of it.
+
+    Raises:
+        InputError: mimicry has no networks of this resolution.
+    """
+    factors = {
+        32: ([4, 4, 4, 4], [2, 2], [2, 2]),
+        48: ([8, 4, 2, 1], [1, 2, 4, 8], [16]),
+        64: ([16, 8, 4, 2, 1], [1, 2, 4, 8, 16], []),
+        128: ([16, 16, 8, 4, 2, 1], [1, 2, 4, 8, 16], [16]),
+    }
+    require_positive_integers(resolution=resolution)
+    if resolution not in factors:
+        raise InputError(
+            f"resolution={resolution}: mimicry's networks are for {', '.join(map(str, factors))}"
+        )
+    return tuple([base_channels * factor for factor in some] for some in factors[resolution])
+
+
 def biggan_widths(resolution: int, base_channels: int) -> Widths:
     """The same for BigGAN's networks (Brock et al. 2019, tables 4 to 6; BigGAN-PyTorch's for 32 and 64).
 

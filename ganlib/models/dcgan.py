@@ -14,8 +14,15 @@ samples are made with running averages (momentum 0.9), theirs with the statistic
 
 The architecture "lecture" is the CMU lecture's code (TensorFlow's tutorial): leaky ReLU in G and no batch norm in D,
 which breaks two of the rules; Adam 1e-4, batch 256, normal z, and both networks move at once.
+
+"mimicry" is what kwotsin/mimicry (commit a7fda06, `torch_mimicry/nets/dcgan/`) calls DCGAN: this game on the ResNets of
+its SNGAN, without spectral normalisation, at 32x32 (4,276,739 + 1,053,825 parameters), 48x48 (4,878,083 + 10,141,441),
+64x64 (12,220,675 + 10,141,441) and 128x128 (32,150,787 + 29,017,857), with the recipe of its README: Adam 2e-4 with
+beta1 0 and beta2 0.9, five D steps, batch 64, 128 normal numbers. Differs from it: nearest neighbours where it doubles
+bilinearly, batch norm's epsilon (1e-5 there, 2e-5 here), no linear decay.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import keras
@@ -24,8 +31,10 @@ from keras import layers
 from ganlib.adversarial import discriminator_logs
 from ganlib.errors import InputError
 from ganlib.gan import GAN
-from ganlib.layers import BatchNormalization, Dropout
-from ganlib.layers.sizes import smallest_size
+from ganlib.layers import BatchNormalization, Dropout, GlobalSumPooling2D
+from ganlib.layers.residual import plain, residual_down, residual_first, residual_same
+from ganlib.layers.sizes import mimicry_widths, smallest_size
+from ganlib.models import sngan
 from ganlib.optimizers import adam
 from ganlib.presets import Architecture, Preset, made
 from ganlib.replicas import batch_size_of
@@ -87,6 +96,34 @@ def lecture_discriminator(resolution: int, channels: int) -> keras.Model:
     return keras.Model(image, layers.Dense(1)(layers.Flatten()(x)), name="discriminator")
 
 
+def residual_discriminator(
+    resolution: int, channels: int, halving: Sequence[int], same: Sequence[int]
+) -> keras.Model:
+    """Image (batch, resolution, resolution, channels) -> logit (batch, 1): SNGAN's ResNet with weights as they are.
+
+    Args:
+        resolution: Of the images.
+        channels: Of the images.
+        halving: Channels of the blocks that halve the resolution, from the image on.
+        same: Channels of the blocks after them.
+    """
+    image = keras.Input((resolution, resolution, channels), name="image")
+    x = residual_first(image, halving[0], plain)
+    for width in halving[1:]:
+        x = residual_down(x, width, plain)
+    for width in same:
+        x = residual_same(x, width, plain)
+    return keras.Model(image, layers.Dense(1)(GlobalSumPooling2D()(layers.ReLU()(x))), name="discriminator")
+
+
+def _mimicry(resolution, channels, latent_dim, base_channels, **_):
+    widths, halving, same = mimicry_widths(resolution, base_channels)
+    return (
+        made(sngan.generator, resolution, channels, latent_dim, widths),
+        residual_discriminator(resolution, channels, halving, same),
+    )
+
+
 def play_at_once(gan: GAN) -> Table:
     """Both gradients on one batch of samples and before either network moves, as the tutorial takes them."""
 
@@ -118,7 +155,10 @@ ARCHITECTURES = {
         {
             "resolution": 64,
             "channels": 3,
+            "latent_dim": 100,
+            "base_channels": 128,
             "latent_distribution": "uniform",
+            "n_critic": 1,
             "learning_rate": 2e-4,
             "batch_size": 128,
         },
@@ -132,12 +172,29 @@ ARCHITECTURES = {
         {
             "resolution": 28,
             "channels": 1,
+            "latent_dim": 100,
+            "base_channels": 128,
             "latent_distribution": "normal",
+            "n_critic": 1,
             "learning_rate": 1e-4,
             "batch_size": 256,
         },
         recipe={"beta_1": 0.9, "epsilon": 1e-7},
         table=play_at_once,
+    ),
+    "mimicry": Architecture(
+        _mimicry,
+        {
+            "resolution": 32,
+            "channels": 3,
+            "latent_dim": 128,
+            "base_channels": 64,
+            "latent_distribution": "normal",
+            "n_critic": 5,
+            "learning_rate": 2e-4,
+            "batch_size": 64,
+        },
+        recipe={"beta_1": 0.0, "beta_2": 0.9, "epsilon": 1e-8},
     ),
 }
 
@@ -147,13 +204,17 @@ class DCGAN(GAN):
     """Two convolutional networks, and the rules that let them train.
 
     Args:
-        architecture: "dcgan", or "lecture", whose sizes are fixed. What is None below is the architecture's.
-        resolution: Height and width of the images: 4, 5, 6 or 7 times a power of two, at least 8; the paper's is 64.
+        architecture: "dcgan", "lecture", whose sizes are fixed, or "mimicry". What is None below is the architecture's.
+        resolution: Height and width of the images: 4, 5, 6 or 7 times a power of two, at least 8; the paper's is 64. Of
+            "mimicry" 32, 48, 64 or 128.
         channels: 1 for grey, 3 for colour.
-        latent_dim: Dimension of z.
-        base_channels: Channels of the stage next to the image; each stage further has twice as many.
-        kernel_size: Of all convolutions; the paper's is 5. An even one treats all pixels of a stride of 2 alike.
+        latent_dim: Dimension of z: 100 in the paper, 128 of "mimicry".
+        base_channels: Channels of the stage next to the image; each stage further has twice as many. Of "mimicry" as in
+            `SNGAN`.
+        kernel_size: Of all convolutions; the paper's is 5. An even one treats all pixels of a stride of 2 alike. Of
+            "dcgan" alone.
         latent_distribution: "uniform" on [-1, 1], as in the paper, or "normal", as in the lecture.
+        n_critic: D updates for each G update: 1, and 5 of "mimicry". The lecture's move is one.
         learning_rate: Of both players' Adam: 2e-4 in the paper, 1e-4 in the lecture.
         ema_decay: Of the averaged generator; None, as in the paper, for none.
         batch_size: Real images a step: 128 in the paper, 256 in the lecture.
@@ -190,6 +251,9 @@ class DCGAN(GAN):
             "the CMU lecture's 28x28 pair (TensorFlow's tutorial), batch 256",
             architecture="lecture",
         ),
+        "cifar10_32_mimicry": Preset(
+            "mimicry's ResNets for CIFAR-10: 256 channels in G, 128 in D, five D steps", architecture="mimicry"
+        ),
     }  # fmt: skip
 
     def __init__(
@@ -197,10 +261,11 @@ class DCGAN(GAN):
         architecture: str = "dcgan",
         resolution: int | None = None,
         channels: int | None = None,
-        latent_dim: int = 100,
-        base_channels: int = 128,
+        latent_dim: int | None = None,
+        base_channels: int | None = None,
         kernel_size: int = 5,
         latent_distribution: str | None = None,
+        n_critic: int | None = None,
         learning_rate: float | None = None,
         ema_decay: float | None = None,
         batch_size: int | None = None,
@@ -210,16 +275,24 @@ class DCGAN(GAN):
             ARCHITECTURES,
             architecture,
             latent_distribution=latent_distribution,
+            n_critic=n_critic,
             learning_rate=learning_rate,
             batch_size=batch_size,
             resolution=resolution,
             channels=channels,
+            latent_dim=latent_dim,
+            base_channels=base_channels,
         )
-        sizes = {name: given[name] for name in ("resolution", "channels")}
-        sizes |= {"latent_dim": latent_dim, "base_channels": base_channels, "kernel_size": kernel_size}
+        if entry.table is not None and given["n_critic"] != 1:
+            raise InputError(
+                f"n_critic={n_critic!r}: {architecture!r} moves both networks at once; leave it out"
+            )
+        names = ("resolution", "channels", "latent_dim", "base_channels")
+        sizes = {name: given[name] for name in names} | {"kernel_size": kernel_size}
         super().__init__(
             *entry.build(seed, **sizes),
             loss="non_saturating",
+            n_critic=given["n_critic"],
             ema_decay=ema_decay,
             generator_optimizer=adam(given["learning_rate"], **entry.recipe),
             discriminator_optimizer=adam(given["learning_rate"], **entry.recipe),

@@ -63,7 +63,10 @@ _LARGE = {
     "penalty_weight": 300.0, "n_critic": 1, "learning_rate": 1e-4, "batch_size": 2048,
 }  # fmt: skip
 ARCHITECTURES = {
-    **{name: e._replace(defaults={**e.defaults, **_SMALL}) for name, e in sngan.ARCHITECTURES.items()},
+    **{
+        name: sngan.ARCHITECTURES[name]._replace(defaults={**sngan.ARCHITECTURES[name].defaults, **_SMALL})
+        for name in ("resnet", "cnn")
+    },
     "biggan_deep": Architecture(_deep, _LARGE, {"beta_2": 0.999, "faster": 4, "orthogonal": 1e-4}),
 }
 

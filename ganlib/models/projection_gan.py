@@ -12,6 +12,10 @@ Architecture "wide" has the widths of the paper's 128x128 pair (section 5.1), wh
 those next to the image. "concat" and "wide_concat" are the baseline of section 5: D gets the class as channels of its
 own beside its features, after the last halving.
 
+Architecture "mimicry" is kwotsin/mimicry's pair for 128x128 (commit a7fda06, `torch_mimicry/nets/cgan_pd/
+cgan_pd_128.py`): "wide" with a D of an eighth of the width, 8 to 128 channels; for 1000 classes 41,996,931 + 582,497
+parameters. (At 32x32 mimicry's pair is "resnet".) It doubles bilinearly, here by nearest neighbours.
+
 Differs from the authors' code: as SNGAN does (G's batch is D's, theirs twice that; no noise; no decay); D's last layer
 has a bias at 32x32 (theirs has none there, and one at 128x128); "wide" at 64x64 goes up to 8 times the width next to
 the image and halves to 4x4, where their pair for 64x64 (`resnet_64.py`, `snresnet_64.py`) goes up to 16 times and D
@@ -115,8 +119,11 @@ def concatenating_discriminator(
     return keras.Model([image, labels], SpectralDense(1)(x), name="discriminator")
 
 
-def _networks(widths_of, concatenated, resolution, channels, num_classes, latent_dim, base_channels):
-    widths, halving, same = widths_of(resolution, base_channels)
+def _networks(
+    widths_of, concatenated, resolution, channels, num_classes, latent_dim, base_channels, narrower=1
+):
+    widths, _, _ = widths_of(resolution, base_channels)
+    _, halving, same = widths_of(resolution, max(1, base_channels // narrower))
     arguments = (resolution, channels, num_classes, halving, same)
     # a class has half as many numbers as D has channels where it joins, as in the authors' code (128 beside 256)
     joined = {"joining": len(halving), "embedding_dim": max(1, halving[-1] // 2)}
@@ -133,6 +140,9 @@ ARCHITECTURES = {
     "concat": Architecture(functools.partial(_networks, constant_widths, True), _SMALL),
     "wide": Architecture(functools.partial(_networks, doubling_widths, False), _WIDE),
     "wide_concat": Architecture(functools.partial(_networks, doubling_widths, True), _WIDE),
+    "mimicry": Architecture(
+        functools.partial(_networks, doubling_widths, False, narrower=8), _WIDE | {"batch_size": 64}
+    ),
 }
 _LAPTOP = {
     "resolution": 32, "channels": 1, "num_classes": 10, "latent_dim": 64, "base_channels": 8, "n_critic": 1,
@@ -145,13 +155,15 @@ class ProjectionGAN(GAN):
     """SNGAN's ResNets with conditional batch norm in G and a projection in D.
 
     Args:
-        architecture: "resnet", "concat", "wide" or "wide_concat". What is None below is the architecture's: those of
-            CIFAR-10 (32, 10, 256, 64), and of ImageNet (128, 1000, 64, 256) for the wide ones.
+        architecture: "resnet", "concat", "wide", "wide_concat" or "mimicry". What is None below is the architecture's:
+            those of CIFAR-10 (32, 10, 256, 64), and of ImageNet (128, 1000, 64, 256) for the wide ones, with batches of
+            64 for "mimicry".
         resolution: Height and width of the images: 4, 5, 6 or 7 times a power of two, at least 8.
         channels: 1 for grey, 3 for colour.
         num_classes: How many classes the labels have.
         latent_dim: Dimension of z.
-        base_channels: Channels of all of G, D having half as many; of the wide ones those next to the image, in both.
+        base_channels: Channels of all of G, D having half as many; of the wide ones those next to the image, in both;
+            of "mimicry" G's, D having an eighth.
         n_critic: D updates for each G update.
         learning_rate: Of G's Adam.
         discriminator_learning_rate: Of D's; None: the same.
@@ -190,6 +202,9 @@ class ProjectionGAN(GAN):
         ),
         "imagenet_128": Preset(
             "the paper's 128x128 pair: 1000 classes, 64 to 1024 channels, batch 256", architecture="wide"
+        ),
+        "imagenet_128_mimicry": Preset(
+            "mimicry's 128x128 pair: 1000 classes, 64 to 1024 channels in G, 8 to 128 in D", architecture="mimicry"
         ),
     }  # fmt: skip
 

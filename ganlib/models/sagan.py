@@ -11,6 +11,8 @@ generator, of decay 0.999, is ours: the code has none (its 0.999 is the conditio
 
 Architecture "constant" follows mimicry (kwotsin/mimicry, commit a7fda06) at 32x32, for which the paper has no networks:
 constant width, attention at half the resolution in G, at a quarter in D. 10 classes: 4,386,308 + 1,075,586 parameters.
+"mimicry" is its pair for 128x128 (`torch_mimicry/nets/sagan/sagan_128.py`): G as in "doubling", a D of an eighth of the
+width, 8 to 128 channels, whose blocks have the input's channels inside. 1000 classes: 42,078,852 + 582,818 parameters.
 "plain_generator" has spectral normalisation in D alone: the paper's "SN on D" of figure 4.
 
 Differs from the official code: batch norm's momentum is 0.9 here, 0.999 there with a class and 0.9999 in G's last (a
@@ -109,6 +111,7 @@ def discriminator(
     halving: Sequence[int],
     same: Sequence[int],
     attention: int | None,
+    hidden_of_input: bool = False,
 ) -> keras.Model:
     """[image (batch, resolution, resolution, channels), labels (batch,)] -> logit (batch, 1).
 
@@ -119,22 +122,27 @@ def discriminator(
         halving: Channels of the blocks that halve the resolution, from the image on.
         same: Channels of the blocks after them.
         attention: Height of the feature map with attention, after its halving; None: no attention.
+        hidden_of_input: Blocks have the input's channels inside, not the output's.
     """
     image = keras.Input((resolution, resolution, channels), name="image")
     labels = keras.Input((), dtype="int32", name="labels")
     attended = lambda x: SpectralSelfAttention()(x) if x.shape[1] == attention else x  # noqa: E731
     x = attended(residual_first(image, halving[0], spectral))
     for width in halving[1:]:
-        x = attended(residual_down(x, width, spectral, hidden_channels=width))
+        hidden = None if hidden_of_input else width
+        x = attended(residual_down(x, width, spectral, hidden_channels=hidden))
     for width in same:
-        x = residual_same(x, width, spectral, hidden_channels=width)
+        x = residual_same(x, width, spectral, hidden_channels=None if hidden_of_input else width)
     features = GlobalSumPooling2D()(layers.ReLU()(x))
     logit = layers.Add()([SpectralDense(1)(features), SpectralProjection(num_classes)([features, labels])])
     return keras.Model([image, labels], logit, name="discriminator")
 
 
-def _doubling(kinds, resolution, channels, num_classes, latent_dim, base_channels, attention):
-    widths, halving, same = doubling_widths(resolution, base_channels)
+def _doubling(
+    kinds, resolution, channels, num_classes, latent_dim, base_channels, attention, narrower=1, **of_d
+):
+    widths, _, _ = doubling_widths(resolution, base_channels)
+    _, halving, same = doubling_widths(resolution, max(1, base_channels // narrower))
     places = [resolution // 2**i for i in range(1, len(halving))]
     if attention is not None and attention not in places:
         raise InputError(
@@ -143,7 +151,7 @@ def _doubling(kinds, resolution, channels, num_classes, latent_dim, base_channel
         )
     return (
         made(generator, resolution, channels, num_classes, latent_dim, widths, attention, kinds),
-        discriminator(resolution, channels, num_classes, halving, same, attention),
+        discriminator(resolution, channels, num_classes, halving, same, attention, **of_d),
     )
 
 
@@ -162,6 +170,10 @@ ARCHITECTURES = {
     "constant": Architecture(
         _constant, {"resolution": 32, "num_classes": 10, "base_channels": 256, "batch_size": 64}
     ),
+    "mimicry": Architecture(
+        functools.partial(_doubling, SPECTRAL, narrower=8, hidden_of_input=True),
+        _IMAGENET | {"batch_size": 64},
+    ),
 }
 
 
@@ -170,14 +182,15 @@ class SAGAN(GAN):
     """ResNets in which each position can look at all others.
 
     Args:
-        architecture: "doubling", "plain_generator" or "constant". What is None below is the architecture's: those of
-            ImageNet (128, 1000, 64, 256), or for "constant" of CIFAR-10 (32, 10, 256, 64).
+        architecture: "doubling", "plain_generator", "constant" or "mimicry". What is None below is the architecture's:
+            those of ImageNet (128, 1000, 64, 256; "mimicry" has batches of 64), or for "constant" of CIFAR-10 (32, 10,
+            256, 64).
         resolution: Height and width of the images: 4, 5, 6 or 7 times a power of two, at least 16.
         channels: 1 for grey, 3 for colour.
         num_classes: How many classes the labels have.
         latent_dim: Dimension of z.
         base_channels: Channels next to the image, in both networks; a multiple of 8, where there is attention. Of
-            "constant" those of all of G, a multiple of 16; D has half as many.
+            "constant" those of all of G, a multiple of 16; D has half as many. Of "mimicry" G's; D has an eighth.
         attention: Height of the feature maps with attention, in both networks; None: no attention. "constant" has it
             where it has it.
         n_critic: D updates for each G update.
@@ -211,6 +224,10 @@ class SAGAN(GAN):
         "imagenet_128": Preset("the paper's pair: 128x128, 1000 classes, 64 channels, attention at 32x32"),
         "cifar10_32": Preset(
             "mimicry's pair for 32x32: 10 classes, 256 and 128 channels", architecture="constant"
+        ),
+        "imagenet_128_mimicry": Preset(
+            "mimicry's pair for 128x128: 1000 classes, 64 to 1024 channels in G, 8 to 128 in D",
+            architecture="mimicry",
         ),
     }  # fmt: skip
 
