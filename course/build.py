@@ -2,7 +2,7 @@
 
     python course/build.py notebooks [--force] [FILE...]   run lessons and solutions, store outputs and stamp
     python course/build.py exercises                       solutions/dayN.ipynb -> exercises/dayN.ipynb
-    python course/build.py claims                          course/ledger -> course/claims.md
+    python course/build.py claims                          course/ledger, course/verdicts.json -> course/claims.md
     python course/build.py first                           write the first cell of lessons, solutions and exercises
     python course/build.py publish --repository URL [--source ...] [--branch ...]
                                                            name the repository: links, badges and first cells
@@ -187,6 +187,7 @@ def main(arguments: list[str] | None = None) -> int:
             found = [f"{path.name}: {problem}" for path in files for problem in problems_of(path.resolve())]
             found += [f"{path.name}: {problem}" for path in [*files, *pages] for problem in numbers_of(path)]
             if options.command == "check":
+                found += [f"course/verdicts.json: {problem}" for problem in quoted.verdict_problems(ROOT)]
                 found += outdated()
             print("\n".join(found) or "all is right")
             failed = bool(found)

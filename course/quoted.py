@@ -237,6 +237,17 @@ def page_problems(text: str, root: Path) -> list[str]:
     return [problem for section in sections for problem in _problems(section, sources, (), ())]
 
 
+def verdict_problems(root: Path) -> list[str]:
+    """What is wrong with the numbers of `course/verdicts.json`, whose sentences have their tags beside them."""
+    found = []
+    for number, entry in read_json(root / "course" / "verdicts.json").items():
+        tags = "\n".join(["<!-- numbers", *entry.get("numbers", []), "-->"])
+        found += [
+            f"claim {number}: {problem}" for problem in page_problems(f"{entry['why']}\n\n{tags}", root)
+        ]
+    return found
+
+
 def notebook_problems(notebook: Any, root: Path) -> list[str]:
     """What is wrong with the numbers of a notebook's prose; a tag is in the cell of its phrase."""
     sources = Sources(root, outputs(notebook))

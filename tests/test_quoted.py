@@ -108,6 +108,20 @@ def test_a_number_of_a_lesson_that_is_changed_on_purpose_is_found():
     assert "'9.3, 7.4, 7.3 |" in problem and "is stale" in problem and "7.4565" in problem
 
 
+def test_sentences_of_verdicts_quote_what_was_measured():
+    assert quoted.verdict_problems(ROOT) == []
+
+
+def test_a_stale_number_of_a_verdict_is_found(root):
+    sentence = {"why": "FID 12.3 here.", "numbers": ['FID 12.3 <- low(ledger("07_arms")["FID, a"])']}
+    (root / "course" / "verdicts.json").write_text(json.dumps({"7": sentence, "8": {"why": "It has 0.4."}}))
+    (untied,) = quoted.verdict_problems(root)
+    assert untied.startswith("claim 8: 0.4")
+    sentence = {"why": "FID 12.5 here.", "numbers": ['FID 12.5 <- low(ledger("07_arms")["FID, a"])']}
+    (root / "course" / "verdicts.json").write_text(json.dumps({"7": sentence}))
+    assert quoted.verdict_problems(root) == ["claim 7: 'FID 12.5' is stale: its source has 12.34"]
+
+
 @pytest.mark.parametrize(
     ("number", "value", "fit"),
     [
