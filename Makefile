@@ -2,7 +2,7 @@
 # make test       set up, lint, tests, all notebooks (strict nbval); prints the CPU minutes of each group
 # make test-all   the same with every model in every repetition
 # make notebooks  run the lessons and solutions at laptop scale and store their outputs
-# make exercises  generate exercises/ from solutions/, and course/claims.md from the ledger
+# make exercises  generate exercises/ from solutions/, and course/claims.md from the ledger and verdicts
 # make catalogue  write what `ganlib list` shows, after a model or preset was added or changed
 # make lint       ruff, and the format of the lessons
 PYTHON ?= python3

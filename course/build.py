@@ -2,12 +2,13 @@
 
     python course/build.py notebooks [--force] [FILE...]   run lessons and solutions, store outputs and stamp
     python course/build.py exercises                       solutions/dayN.ipynb -> exercises/dayN.ipynb
-    python course/build.py claims                          course/ledger -> course/claims.md
+    python course/build.py claims                          course/ledger, course/verdicts.json -> course/claims.md
     python course/build.py first                           write the first cell of lessons, solutions and exercises
     python course/build.py publish --repository URL [--source ...] [--branch ...]
                                                            name the repository: links, badges and first cells
-    python course/build.py lint [FILE...]                  hold lessons and solutions to the format
-    python course/build.py check                           lint, and whether all of the above is up to date
+    python course/build.py lint [FILE...]                  hold lessons and solutions to the format, and their numbers
+                                                           to the results that they are from
+    python course/build.py check                           lint, with pages, and whether all of the above is up to date
 
 Every file is written whole or not at all. Exit status 1 if something failed or is not right.
 """
@@ -29,15 +30,15 @@ from ganlib.teaching import claims, grading
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def _publish_module() -> Any:
-    """course/publish.py, wherever this file was started or imported from; `course` is not a package."""
-    spec = importlib.util.spec_from_file_location("course_publish", ROOT / "course" / "publish.py")
+def _module(name: str) -> Any:
+    """A file of course/, wherever this one was started or imported from; `course` is not a package."""
+    spec = importlib.util.spec_from_file_location(f"course_{name}", ROOT / "course" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-publish = _publish_module()
+publish, quoted = _module("publish"), _module("quoted")
 lint, text_of = publish.lint, publish.text_of
 
 
@@ -98,12 +99,19 @@ def write_first_cells(root: Path = ROOT) -> None:
 
 
 def problems_of(path: Path) -> list[str]:
-    """What is wrong with a lesson or a solution."""
+    """What is wrong with the format of a lesson or a solution."""
     notebook = nbformat.read(path, as_version=4)
     size = path.stat().st_size
     if path.parent.name == "solutions":
         return lint.common(notebook, size) + lint.stale(notebook) + _unchecked(notebook, path.stem)
     return lint.problems(notebook, size)
+
+
+def numbers_of(path: Path, root: Path = ROOT) -> list[str]:
+    """Numbers in the prose of a notebook or a page that are stale, or tied to no result."""
+    if path.suffix == ".md":
+        return quoted.page_problems(path.read_text(encoding="utf-8"), root)
+    return quoted.notebook_problems(nbformat.read(path, as_version=4), root)
 
 
 def _unchecked(notebook: Any, day: str) -> list[str]:
@@ -175,8 +183,11 @@ def main(arguments: list[str] | None = None) -> int:
         elif options.command == "claims":
             write_atomically(ROOT / "course" / "claims.md", claims.table(ROOT))
         else:
+            pages = [ROOT / page for page in quoted.PAGES if options.command == "check"]
             found = [f"{path.name}: {problem}" for path in files for problem in problems_of(path.resolve())]
+            found += [f"{path.name}: {problem}" for path in [*files, *pages] for problem in numbers_of(path)]
             if options.command == "check":
+                found += [f"course/verdicts.json: {problem}" for problem in quoted.verdict_problems(ROOT)]
                 found += outdated()
             print("\n".join(found) or "all is right")
             failed = bool(found)

@@ -8,6 +8,7 @@ import pytest
 
 from ganlib import claims
 from ganlib.errors import InputError
+from ganlib.teaching import verdicts
 from ganlib.teaching.budget import Budget
 
 ROOT = Path(__file__).parents[1]
@@ -143,20 +144,114 @@ def test_outside_of_a_checkout_it_is_written_beside_the_notebook(tmp_path, monke
     assert entry["budget"] == "colab"
 
 
-def test_the_table_has_a_row_a_tested_claim_and_names_the_others(root, under):
+def verdicts_of(root, **claims_):
+    """Write course/verdicts.json: claim1={...} for claim 1."""
+    text = json.dumps(
+        {name.removeprefix("claim"): {"why": "So.", **entry} for name, entry in claims_.items()}
+    )
+    (root / "course" / "verdicts.json").write_text(text)
+
+
+def rows_of(text):
+    return [line for line in text.splitlines() if re.match(r"\| \d+ \|", line)]
+
+
+def test_the_page_has_a_line_a_claim_and_folds_the_entries_below(root, under):
     under("laptop")
     call()
-    text = claims.table(root)
-    rows = [line for line in text.splitlines() if re.match(r"\| \d+ \|", line)]
-    assert rows == [
-        "| 1 | At the end D = 1/2. | Goodfellow et al. 2014, theorem 1 | D = 1/2 (proved) "
-        "| mean D: 0.5 ± 0.02; kl \\| bits: 0.125 | 3 | confirmed "
-        "| [day1_1_lesson](../notebooks/day1_1_lesson.ipynb) |"
+    verdicts_of(root, claim1={"why": "It was 0.5.", "scale": True})
+    page, folded = claims.table(root).split("<details>")
+    link = "[day1_1_lesson](../notebooks/day1_1_lesson.ipynb)"
+    assert rows_of(page) == [
+        f"| 1 | D is 1/2. | confirmed at this scale | It was 0.5. | {link} |",
+        "| 2 | -log 4. | untested |  | day 1 |",
+        "| 9 | Other. | untested |  | any day |",
     ]
-    assert "Tested: 1 of 3" in text and "1 confirmed, 0 partly" in text
-    assert text.index("## Not yet tested") < text.index("### Day 1") < text.index("- Claim 2: -log 4.")
-    assert text.index("- Claim 2") < text.index("### Any day") < text.index("- Claim 9: Other.")
-    assert "- Claim 1:" not in text
+    assert "Tested: 1 of 3" in page and "1 confirmed, 0 partly" in page
+    assert all(f"{i}. {sentence}" in page for i, sentence in enumerate(verdicts.RULE, start=1))
+    assert rows_of(folded) == [
+        "| 1 | At the end D = 1/2. | Goodfellow et al. 2014, theorem 1 | D = 1/2 (proved) "
+        f"| mean D: 0.5 ± 0.02; kl \\| bits: 0.125 | 3 | confirmed | {link} |"
+    ]
+    assert folded.rstrip().endswith("</details>")
+
+
+def test_what_values_are_over_is_recorded_and_no_deviation_of_it_is_shown(root, under):
+    under("laptop")
+    call(measured={"growth, three G": [4.6, 17.0, 20.0]}, over={"growth, three G": "generators"})
+    verdicts_of(root, claim1={})
+    (row,) = rows_of(claims.table(root).split("<details>")[1])
+    assert "| growth, three G: 4.6, 17, 20 (generators) | 1 |" in row  # one seed
+    under("smoke")
+    with pytest.raises(InputError, match="other axes"):
+        call(measured={"growth, three G": [4.6, 17.0, 20.0]})
+    under("laptop")
+    with pytest.raises(InputError, match="over is"):
+        call(over={"gone": "generators"})
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([-1.38458, -1.38548, -1.38533], "-1.38513 ± 0.00048"),
+        ([581.164, 555.032, 152.662], "430 ± 2.4e+02"),
+        ([0.02, 0.02], "0.02 ± 0"),
+        ([0.0, 0.0, 1.0], "0.333 ± 0.58"),
+        ([158.2], "158"),
+    ],
+)
+def test_a_mean_has_the_digits_that_its_deviation_has(root, under, values, shown):
+    under("laptop")
+    call(measured={"V": values})
+    verdicts_of(root, claim1={})
+    assert f"| V: {shown} |" in claims.table(root)
+
+
+def entry(verdict, seeds=1, lesson="a", **more):
+    return {"lesson": lesson, "verdict": verdict, "measured": {"x": [0.5] * seeds}, **more}
+
+
+@pytest.mark.parametrize(
+    ("entries", "judged", "verdict"),
+    [
+        ([entry("confirmed")], {}, "confirmed"),
+        ([entry("confirmed", 3, "a"), entry("confirmed", 3, "b")], {}, "confirmed"),
+        ([entry("confirmed", 1, "a"), entry("partly", 3, "b")], {}, "partly"),  # more seeds outweigh
+        ([entry("refuted", 3, "a"), entry("partly", 1, "b")], {}, "refuted at this scale"),
+        ([entry("inconclusive", 3, "a"), entry("confirmed", 6, "b")], {}, "confirmed"),
+        ([entry("confirmed", 3, "a"), entry("refuted", 3, "b")], {}, "partly"),  # contradiction
+        ([entry("refuted", 3, "a"), entry("inconclusive", 3, "b")], {}, "inconclusive at this scale"),
+        ([entry("confirmed")], {"scale": True}, "confirmed at this scale"),
+        ([entry("confirmed")], {"part": {"a": "half of it"}}, "partly"),
+        ([entry("refuted")], {"part": {"a": "half of it"}}, "refuted at this scale"),
+        ([entry("confirmed")], {"void": {"a": "a circle passes"}}, "inconclusive at this scale"),
+        ([entry("refuted", 3, "a"), entry("confirmed", 1, "b")], {"void": {"a": "no control"}}, "confirmed"),
+        # three values over generators are one seed
+        ([entry("refuted", 3, "a", over={"x": "generators"}), entry("confirmed", 2, "b")], {}, "confirmed"),
+    ],
+)
+def test_entries_are_weighed_by_the_rule(entries, judged, verdict):
+    assert verdicts.final(entries, judged) == verdict
+    assert verdicts.final(entries[::-1], judged) == verdict
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda root: (root / "course" / "verdicts.json").unlink(), r"different claims: \[1\]"),
+        (lambda root: verdicts_of(root, claim1={}, claim2={}), r"different claims: \[2\]"),
+        (lambda root: verdicts_of(root, claim1={"why": ""}), "claim 1: needs `why`"),
+        (lambda root: verdicts_of(root, claim1={"void": {"gone": "x"}}), "day1_1_lesson"),
+        (lambda root: verdicts_of(root, claim1={"verdict": "confirmed"}), "claim 1"),
+    ],
+)
+def test_sentences_that_do_not_fit_the_ledger_are_named(root, under, edit, message):
+    under("laptop")
+    call()
+    verdicts_of(root, claim1={})
+    edit(root)
+    with pytest.raises(InputError, match=message):
+        claims.table(root)
 
 
 @pytest.mark.parametrize(
@@ -197,3 +292,9 @@ def test_the_committed_list_has_all_80_claims_and_the_table_is_up_to_date():
     )
     written = (ROOT / "course" / "claims.md").read_text(encoding="utf-8")
     assert written == claims.table(ROOT), "course/claims.md is not up to date: run `make exercises`"
+    lines = [line.split(" | ")[:3] for line in rows_of(written.split("<details>")[0])]
+    assert [line[0] for line in lines] == [f"| {number}" for number in known]  # one line a claim
+    said = [line[2].split()[0] for line in lines]
+    assert set(said) <= {*claims.VERDICTS, "untested"} and said.count("untested") == 80 - len(
+        {entry["number"] for entry in claims.ledger(ROOT)}
+    )

@@ -199,6 +199,10 @@ def conclude(runs):
                 run["lowest_loss_again"] / run["best_again"] for run in runs
             ],
         },
+        over={
+            "FID of the last checkpoint over that of the best, runs that collapse": "runs",
+            "FID of the checkpoint of G's lowest loss over that of the best, all runs": "runs",
+        },
         verdict="partly",
         holds=bool(ratios) and (float(np.median(ratios)) >= 1.2) != (worse >= 2 / 3),
     )

@@ -183,7 +183,7 @@ def conclude(runs):
     ganlib.claims.record(
         20,
         lesson="tricks",
-        claim="Each of the common tricks helps, or does not.",
+        claim="The common tricks help, each alone against a tuned baseline without it.",
         paper="Chintala et al. 2016; Salimans et al. 2016",
         figure="tips 1 to 17; section 3",
         reported="not given",
@@ -191,7 +191,9 @@ def conclude(runs):
             f"FID, {trick} ({v})" if trick != "no trick" else "FID, no trick": f
             for trick, (f, _, v) in rows.items()
         },
-        verdict="confirmed",
+        # The protocol's claim, "each helps or does not", is true of anything. What counts is each trick's own verdict,
+        # in the names above; as a whole the tricks are no help if none is, and partly one if some are and some are not.
+        verdict="partly",
         holds="helps" in verdicts and len(set(verdicts)) > 1,
     )
 

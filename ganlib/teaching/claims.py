@@ -19,6 +19,7 @@ import numpy as np
 
 from ganlib.errors import InputError
 from ganlib.files import read_json, write_json
+from ganlib.teaching import verdicts
 from ganlib.teaching.budget import budget
 
 VERDICTS = ("confirmed", "partly", "refuted", "inconclusive")
@@ -39,6 +40,7 @@ def record(
     measured: Mapping[str, float | Sequence[float]],
     verdict: str,
     holds: bool,
+    over: Mapping[str, str] | None = None,
 ) -> None:
     """Enter a tested claim in the ledger, or, under smoke, check it against the entry that is there.
 
@@ -55,6 +57,7 @@ def record(
             budget.
         verdict: one of `VERDICTS`, written by a person who looked at the numbers of a laptop run.
         holds: whether the numbers of this run bear the verdict out. Not looked at under smoke.
+        over: name of a quantity -> what its values are over, in the plural ("generators"), where it is not seeds.
 
     Raises:
         InputError: an argument is not as described, or, under smoke, the ledger lacks it or has it otherwise.
@@ -70,6 +73,8 @@ def record(
         "measured": {name: _values(name, value) for name, value in measured.items()},
         "verdict": verdict,
     }
+    if over:
+        entry["over"] = dict(over)
     _check(entry)
     root = checkout()
     if root is not None and str(number) not in known(root):
@@ -82,9 +87,10 @@ def record(
             _compare(entry, root / "course" / "ledger" / file)
     else:
         if not holds:
+            found = _numbers(entry["measured"], entry.get("over", {}))
             raise AssertionError(
                 f"claim {number}: the verdict is {verdict!r}, but this run's numbers do not bear it out: "
-                f"{_numbers(entry['measured'])}; look at them, run more seeds, or change the verdict"
+                f"{found}; look at them, run more seeds, or change the verdict"
             )
         versions = {package: importlib.metadata.version(package) for package in _PACKAGES}
         entry |= {"budget": budget().name, "versions": {"python": platform.python_version(), **versions}}
@@ -133,50 +139,72 @@ def ledger(root: Path) -> list[dict[str, Any]]:
 
 
 def table(root: Path) -> str:
-    """The text of `course/claims.md`: every tested claim in a row, then the list of the others.
+    """The text of `course/claims.md`: one line a claim with its verdict, the rule, and all entries folded below.
 
     Raises:
-        InputError: as `ledger`.
+        InputError: as `ledger`, or `course/verdicts.json` does not fit it.
     """
     claims, entries = known(root), ledger(root)
-    tested = {entry["number"] for entry in entries}
-    counts = ", ".join(f"{sum(e['verdict'] == verdict for e in entries)} {verdict}" for verdict in VERDICTS)
+    judged = verdicts.judged(root, entries)
+    of = {number: [e for e in entries if e["number"] == number] for number in judged}
+    final = {number: verdicts.final(of[number], judged[number]) for number in judged}
+    counts = ", ".join(f"{sum(v.split()[0] == w for v in final.values())} {w}" for w in VERDICTS)
     lines = [
         "# What the papers claim, and what was measured here",
         "",
-        "<!-- Generated from course/ledger by `make exercises`. Do not edit. -->",
+        "<!-- Generated from course/ledger and course/verdicts.json by `make exercises`. Do not edit. -->",
         "",
-        "Every claim of the lectures has a number. A row is a claim that a lesson or an experiment has",
-        "tested, with the paper's number and ours: the mean ± the standard deviation over seeds. Networks",
-        "and data are far smaller here than in the papers, so the direction is compared, not the value.",
+        "Every claim of the lectures has a number and one verdict. Networks and data are far smaller here than in the",
+        "papers, so the direction is compared, not the value.",
         "",
-        f"Tested: {len(tested)} of {len(claims)}; verdicts: {counts}.",
+        f"Tested: {len(final)} of {len(claims)}; verdicts: {counts}.",
         "",
-        "| claim | what is said | where | the paper's number | measured here | seeds | verdict | tested in |",
+        "| claim | what is said | verdict | why | where |",
+        "|---|---|---|---|---|",
+    ]
+    for number, claim in claims.items():
+        mine = of.get(int(number), [])
+        day = f"day {claim['day']}" if claim["day"] else "any day"
+        verdict, why = (final[int(number)], judged[int(number)]["why"]) if mine else ("untested", "")
+        lines.append(
+            _row(number, claim["claim"], verdict, why, ", ".join(_link(root, e) for e in mine) or day)
+        )
+    lines += ["", "How several entries make one verdict:", ""]
+    lines += [f"{i}. {sentence}" for i, sentence in enumerate(verdicts.RULE, start=1)]
+    lines += [
+        "",
+        "<details>",
+        f"<summary>All {len(entries)} entries, with the papers' numbers and ours</summary>",
+        "",
+        "Measured: the mean ± the standard deviation over seeds, or the values with what they are over.",
+        "",
+        "| claim | what is said | where | the paper's number | measured here | seeds | entry | tested in |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for entry in entries:
+        said = judged[entry["number"]]
+        reasons = {kind: said.get(kind, {}).get(entry["lesson"]) for kind in ("void", "part")}
+        judgement = [entry["verdict"], *(f"{kind}: {reason}" for kind, reason in reasons.items() if reason)]
         cells = (
             str(entry["number"]),
             entry["claim"],
             f"{entry['paper']}, {entry['figure']}",
             entry["reported"],
-            _numbers(entry["measured"]),
-            str(max(len(values) for values in entry["measured"].values())),
-            entry["verdict"],
-            f"[{entry['lesson']}](../{_source(root, entry['lesson']).relative_to(root).as_posix()})",
+            _numbers(entry["measured"], entry.get("over", {})),
+            str(verdicts.seeds(entry)),
+            "; ".join(judgement),
+            _link(root, entry),
         )
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    lines += ["", "## Not yet tested"]
-    day: object = ""
-    for number, claim in claims.items():
-        if int(number) in tested:
-            continue
-        if claim["day"] != day:
-            day = claim["day"]
-            lines += ["", f"### Day {day}" if day else "### Any day", ""]
-        lines.append(f"- Claim {number}: {claim['claim']}")
-    return "\n".join(lines) + "\n"
+        lines.append(_row(*cells))
+    return "\n".join([*lines, "", "</details>"]) + "\n"
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _link(root: Path, entry: Mapping[str, Any]) -> str:
+    return f"[{entry['lesson']}](../{_source(root, entry['lesson']).relative_to(root).as_posix()})"
 
 
 def _values(name: str, value: float | Sequence[float]) -> list[float]:
@@ -213,6 +241,13 @@ def _check(entry: Mapping[str, Any]) -> None:
         numbers = isinstance(values, list) and all(isinstance(v, float) and math.isfinite(v) for v in values)
         if not numbers or not values:
             raise InputError(f"measured[{name!r}] is {values!r}, but must be a list of finite numbers")
+    over = entry.get("over", {})
+    if not isinstance(over, Mapping) or not all(
+        isinstance(a, str) and measured.get(n) for n, a in over.items()
+    ):
+        raise InputError(
+            f"over is {over!r}, but must name, for quantities of `measured`, what their values are over"
+        )
 
 
 def _compare(entry: Mapping[str, Any], path: Path) -> None:
@@ -228,6 +263,8 @@ def _compare(entry: Mapping[str, Any], path: Path) -> None:
                 f"{path.name} in the ledger has {name} {committed[name]!r}, "
                 f"the lesson {entry[name]!r}: {anew}"
             )
+    if committed.get("over") != entry.get("over"):
+        raise InputError(f"{path.name} in the ledger has other axes (`over`) than the lesson: {anew}")
     if set(committed["measured"]) != set(entry["measured"]):
         raise InputError(
             f"{path.name} in the ledger measures {sorted(committed['measured'])}, "
@@ -235,13 +272,26 @@ def _compare(entry: Mapping[str, Any], path: Path) -> None:
         )
 
 
-def _numbers(measured: Mapping[str, Sequence[float]]) -> str:
-    """name: mean, with the standard deviation where there are several seeds."""
+def _numbers(measured: Mapping[str, Sequence[float]], over: Mapping[str, str]) -> str:
+    """name: mean ± standard deviation over seeds, or the values and what they are over."""
     parts = []
     for name, values in measured.items():
-        spread = f" ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else ""
-        parts.append(f"{name}: {np.mean(values):.3g}{spread}")
+        if name in over:
+            shown = f"{', '.join(f'{v:.3g}' for v in values)} ({over[name]})"
+        elif len(values) == 1:
+            shown = f"{values[0]:.3g}"
+        else:
+            shown = _with_spread(float(np.mean(values)), float(np.std(values, ddof=1)))
+        parts.append(f"{name}: {shown}")
     return "; ".join(parts)
+
+
+def _with_spread(mean: float, deviation: float) -> str:
+    """As many digits of the mean, of 3 to 6, as the deviation's two need."""
+    if deviation <= 1e-9 * abs(mean):
+        return f"{mean:.3g} ± 0"
+    needed = math.floor(math.log10(abs(mean) or deviation)) - math.floor(math.log10(deviation)) + 2
+    return f"{mean:.{min(max(needed, 3), 6)}g} ± {deviation:.2g}"
 
 
 def _source(root: Path, lesson: str) -> Path | None:
