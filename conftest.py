@@ -5,15 +5,21 @@ Tests and `pytest --nbval` run under the budget smoke unless GANLIB_BUDGET says 
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+
+ROOT = Path(__file__).parent
 
 os.environ.setdefault("GANLIB_BUDGET", "smoke")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -99,9 +105,54 @@ class _CpuMinutes:
         terminalreporter.line(f"{sum(self.seconds.values()) / 60:6.1f}  together")
 
 
+_WHEEL = "GANLIB_TEST_WHEEL"  # the folder of the unpacked wheel, for workers and kernels
+
+
+def _unpacked_wheel(folder: Path) -> Path:
+    """The wheel of ganlib, built here without a network, and unpacked."""
+    source, site = folder / "source", folder / "site"
+    shutil.copytree(ROOT / "ganlib", source / "ganlib", ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (ROOT / name for name in ("pyproject.toml", "README.md", "LICENSE")):
+        shutil.copy(path, source)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run(
+        [*command, "--wheel-dir", folder, source], check=True, env={**os.environ, "PYTHONPATH": ""}
+    )
+    (wheel,) = folder.glob("ganlib-*.whl")
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(site)
+    return site
+
+
+def _from_the_wheel() -> dict[str, str]:
+    """Variables of a process that imports ganlib from its wheel; claims are still held to the checkout's ledger."""
+    return {"PYTHONPATH": os.environ[_WHEEL], "GANLIB_CHECKOUT": str(ROOT)}
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Count CPU time."""
+    """Count CPU time; with --nbval, run pages as who has only installed ganlib: its wheel, in an empty folder."""
     config.pluginmanager.register(_CpuMinutes())
+    if not getattr(config.option, "nbval", False):
+        return
+    if not hasattr(config, "workerinput"):
+        folder = Path(tempfile.mkdtemp(prefix="ganlib-wheel-"))
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        os.environ[_WHEEL] = str(_unpacked_wheel(folder))
+    from nbval import plugin
+
+    class Kernel(plugin.RunningKernel):
+        """A kernel that has the wheel and no checkout."""
+
+        def __init__(self, kernel_name: str, cwd: str | None = None, **options: Any):
+            self.empty = tempfile.TemporaryDirectory(prefix="ganlib-page-")
+            with mock.patch.dict(os.environ, _from_the_wheel()):
+                super().__init__(kernel_name, cwd=self.empty.name, **options)
+
+        def stop(self) -> None:
+            super().stop()
+            self.empty.cleanup()
+
+    plugin.RunningKernel = Kernel
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -109,6 +160,14 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     """With `-n`, keep the cells of a notebook, and the tests of a file, on one worker and in order."""
     if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
         config.option.dist = "loadfile"
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Variables of a process that imports ganlib from its wheel, which is built if --nbval has not done it."""
+    if _WHEEL not in os.environ:
+        os.environ[_WHEEL] = str(_unpacked_wheel(tmp_path_factory.mktemp("wheel")))
+    return _from_the_wheel()
 
 
 @pytest.fixture(scope="session")

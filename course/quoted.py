@@ -201,7 +201,7 @@ class Sources:
         return self._visit(node.func)(**{k.arg: self._visit(k.value) for k in node.keywords})
 
     def _experiment(self, name: str) -> Values:
-        return Values(self._file(f"course/experiments/results/{name}.json")[0]["runs"])
+        return Values(self._file(f"ganlib/teaching/results/{name}.json")[0]["runs"])
 
     def _ledger(self, name: str) -> "_Measured":
         return _Measured(self._file(f"course/ledger/{name}.json")[0]["measured"])

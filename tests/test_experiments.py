@@ -1,4 +1,4 @@
-"""The experiments of `course/experiments`: each runs, resumes, and has its results committed beside it."""
+"""The experiments of `course/experiments`: each runs, resumes, and has its results committed."""
 
 import ast
 import json
@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import ganlib
+
 FOLDER = Path(__file__).resolve().parents[1] / "course" / "experiments"
+RESULTS = FOLDER.parents[1] / "ganlib" / "teaching" / "results"
 SCRIPTS = sorted(path for path in FOLDER.glob("*.py") if not path.name.startswith("_"))
 KEYS = {
     "version", "experiment", "claims", "scale", "protocol", "runs", "versions", "cores", "seeds", "seconds",
@@ -96,15 +99,16 @@ def test_a_killed_experiment_goes_on_where_it_was(tmp_path):
 
 @scripts
 def test_results_are_committed(script):
-    file = FOLDER / "results" / f"{script.stem}.json"
+    file, picture = RESULTS / f"{script.stem}.json", FOLDER / "figures" / f"{script.stem}.png"
     record = json.loads(file.read_text("utf-8"))
     check(record, script, "full")
     assert len(record["seeds"]) >= 3
     assert file.stat().st_size < 100_000
-    with Image.open(file.with_suffix(".png")) as figure:
+    with Image.open(picture) as figure:
         assert figure.format == "PNG"
         assert figure.width >= 600
-    assert file.with_suffix(".png").stat().st_size < 200_000
+    assert picture.stat().st_size < 200_000
+    assert ganlib.claims.committed(script.stem) == record["runs"]
 
 
 def test_smoke_never_writes_among_the_results():
@@ -115,7 +119,7 @@ def test_smoke_never_writes_among_the_results():
 
 def test_results_of_another_protocol_are_refused(tmp_path):
     script = FOLDER / "equilibrium.py"
-    record = json.loads((FOLDER / "results" / "equilibrium.json").read_text("utf-8"))
+    record = json.loads((RESULTS / "equilibrium.json").read_text("utf-8"))
     file = tmp_path / "equilibrium.json"
     text = json.dumps({**record, "protocol": "another"})
     file.write_text(text, encoding="utf-8")

@@ -26,7 +26,7 @@ RUNS = [
 def root(tmp_path):
     """A checkout with one experiment, one entry of the ledger and one card."""
     files = {
-        "course/experiments/results/arms.json": {"runs": RUNS},
+        "ganlib/teaching/results/arms.json": {"runs": RUNS},
         "course/ledger/07_arms.json": {"measured": {"FID, a": [12.34, 15.0], "modes": [8.0]}},
         "ganlib/zoo/card.json": {"recall": {"value": 0.0123}},
     }

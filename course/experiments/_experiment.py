@@ -18,7 +18,8 @@ from ganlib.errors import InputError
 from ganlib.files import read_json, write_json
 from ganlib.teaching.budget import budget
 
-RESULTS = Path(__file__).parent / "results"
+FIGURES = Path(__file__).parent / "figures"
+RESULTS = FIGURES.parents[2] / "ganlib" / "teaching" / "results"  # they ship: lessons read them
 PACKAGES = ("ganlib", "tensorflow", "keras", "numpy")
 VERSION = 1
 
@@ -63,7 +64,9 @@ def main(
         "--smoke", action="store_true", help="a slice of seconds that shows that the script works"
     )
     parser.add_argument(
-        "--out", type=Path, help="folder of the results (default: results/ beside this script)"
+        "--out",
+        type=Path,
+        help="folder of results and figure (default: ganlib/teaching/results, and figures/ beside this script)",
     )
     options = parser.parse_args(arguments)
     if options.smoke and options.out is None:
@@ -102,7 +105,7 @@ def main(
         record["seconds"] = round(sum(run["seconds"] for run in record["runs"]), 2)
         write_json(file, record)
         print(", ".join(f"{k} {v}" for k, v in {**task, **seconds}.items()), flush=True)
-    draw(record["runs"], file.with_suffix(".png"))
+    draw(record["runs"], (options.out or FIGURES) / f"{name}.png")
     if conclude is not None and options.out is None:
         conclude(record["runs"])
     return record

@@ -12,11 +12,13 @@ import os
 import platform
 import re
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ganlib.arguments import require_known
 from ganlib.errors import InputError
 from ganlib.files import read_json, write_json
 from ganlib.teaching import verdicts
@@ -98,9 +100,28 @@ def record(
     print(f"Claim {number}: {verdict} ({paper}, {figure})")
 
 
+def committed(name: str) -> list[dict[str, Any]]:
+    """The runs of an experiment of `course/experiments/`, as they were measured: they ship with ganlib.
+
+    Args:
+        name: of the script, without suffix.
+
+    Raises:
+        InputError: there is no such experiment.
+    """
+    folder = resources.files("ganlib.teaching") / "results"
+    names = sorted(entry.name.removesuffix(".json") for entry in folder.iterdir())
+    require_known("experiment", name, names)
+    with resources.as_file(folder / f"{name}.json") as path:
+        return read_json(path)["runs"]
+
+
 def checkout(start: str | os.PathLike | None = None) -> Path | None:
-    """The root of the checkout that contains `start` (default: the working directory), or None."""
-    folder = Path(start or ".").resolve()
+    """The root of the checkout that contains `start`, or None.
+
+    By default the one that the environment variable GANLIB_CHECKOUT names, else that of the working directory.
+    """
+    folder = Path(start or os.environ.get("GANLIB_CHECKOUT") or ".").resolve()
     for root in (folder, *folder.parents):
         if (root / "course" / "claims.json").is_file():
             return root
