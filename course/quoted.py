@@ -23,11 +23,11 @@ the phrase is its value, rounded to the digits that are written. It may use
 
 Instead of an expression there may stand `printed` (every number of the phrase is in a stored output of the lesson),
 `setting` (it was chosen, not measured), `arithmetic` (it follows from numbers beside it), `figure` (it was read off a
-picture by eye: only `printed` numbers are checked), or `paper` and where in it.
+picture by eye), `unrecorded` (it was measured, and no record was kept), or `paper` and where in it.
 
 A decimal number of prose that has no tag is a problem, unless a code cell of its section prints it or has it in its
 code, or it names a lesson, a section, a version or a source, or stands in a column of the paper's numbers. So is a
-whole number that follows FID or IS.
+whole number that follows FID or IS, and one with a percent sign.
 """
 
 import ast
@@ -51,7 +51,7 @@ PAGES = ("README.md", "course/day1.md", "course/day2.md", "course/day3.md")
 _TAG = re.compile(r"<!-- numbers\n(.*?)-->", re.DOTALL)
 _NUMBER = re.compile(r"(?<![\w.])(?:(?<![\d)])-)?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\w]|\.\d)")
 _PRINTED = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
-_WORDS = ("setting", "arithmetic", "figure", "paper")
+_WORDS = ("setting", "arithmetic", "figure", "unrecorded", "paper")
 # what looks like a decimal number and is none, or is code
 _NO_NUMBER = re.compile(
     r"<!--.*?-->|```.*?```|`[^`\n]*`|\]\([^)\n]*\)|https?://\S+"
@@ -64,7 +64,7 @@ _NO_NUMBER = re.compile(
 _FREE = re.compile(
     r"(?i)\bpaper\b|^\| *(?:after|size) *$"
 )  # headings of columns: a paper's numbers, lessons, bytes
-_SCORE = re.compile(r"\b(?:FID|IS)(?:\(fashion-cnn\))?(?: of)? (?:\d+)(?![\w.,]*\.?\d)")
+_WHOLE = re.compile(r"\b(?:FID|IS)(?:\(fashion-cnn\))?(?: of)? (\d+)(?![\w.,]*\.?\d)|(?<![\w.,])(\d+)(?= ?%)")
 _OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 
 
@@ -293,14 +293,14 @@ def _problems(text: str, sources: Sources, printed: Any, chosen: Any) -> list[st
         covered[match.start() : match.end()] = b"\1" * (match.end() - match.start())
     for start, end in _free_columns(prose):
         covered[start:end] = b"\1" * (end - start)
-    for match in [*_NUMBER.finditer(prose), *_SCORE.finditer(prose)]:
-        number = _NUMBER.findall(match.group())[-1]
-        if any(covered[match.start() : match.end()]) or ("." not in number and match.group() == number):
+    spans = [match.span() for match in _NUMBER.finditer(prose) if "." in match.group()]
+    spans += [match.span(match.lastindex) for match in _WHOLE.finditer(prose)]
+    for start, end in sorted(spans):
+        number = prose[start:end]
+        if any(covered[start:end]) or abs(_float(number)) in chosen or _printed_there(number, printed):
             continue
-        value = _float(number)
-        if abs(value) not in chosen and not _printed_there(number, printed):
-            around = " ".join(prose[max(0, match.start() - 30) : match.end() + 15].split())
-            found.append(f"{number} (in '{around}') is tied to no result: tag it, as course/quoted.py says")
+        around = " ".join(prose[max(0, start - 30) : end + 15].split())
+        found.append(f"{number} (in '{around}') is tied to no result: tag it, as course/quoted.py says")
     return found
 
 

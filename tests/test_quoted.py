@@ -150,6 +150,7 @@ def test_a_number_fits_if_it_is_the_value_rounded_to_its_digits(number, value, f
         ("Lessons 1.1 and 2.1, section 4.2, arXiv:1701.07875, Python 3.11, `0.37`.", []),
         ("| a | the paper | ours |\n|---|---|---|\n| b | 18.3 | 0.37 |", ["0.37"]),
         ("Eight steps, 32x32, 1,280 images.", []),
+        ("In 86% of cases, and 3 of 7.", ["86"]),
     ],
 )
 def test_numbers_without_a_tag_are_noticed(root, prose, untied):
@@ -182,6 +183,13 @@ def test_what_a_lesson_prints_or_has_in_its_code_needs_no_tag_in_that_section(ro
         "cell 4",
         "cell 5",
     ]
+
+
+def test_a_phrase_has_as_many_numbers_as_its_source(root):
+    (problem,) = quoted.page_problems(page("FID is 12.3.", 'is 12.3 <- arms(arm="a").fid[-1]'), root)
+    assert problem == "'is 12.3' has 1 numbers, its source 2: 12.34, 15"
+    (problem,) = quoted.page_problems(page("It ends well.", 'ends <- arms(arm="a").fid[-1]'), root)
+    assert problem == "the tag of 'ends' has no number"
 
 
 def test_a_paper_has_a_place(root):

@@ -21,6 +21,10 @@ instance norm takes each image's mean away. So objects stand on black here.)
 - Claim 35 is confirmed if in every seed CycleGAN's domain accuracy is above 0.9 and its distance to the right answer
   below that of doing nothing, and if without both terms cycle error and distance are more than twice CycleGAN's in
   every seed. Partly: CycleGAN has the smaller distance in every seed, but not all of that holds. Refuted: otherwise.
+- Amended after these runs: the arm without the cycle has no identity loss either, so what it lacks is two things. A
+  third arm, "no cycle, with identity", keeps the identity loss at its weight (10 times 0.5) and has no cycle; tuned and
+  run as the others. "Without it, it fails" is judged on this arm by the same rule; the second arm shows the games
+  alone.
 - Part "hiding": edges_to_fashion without pairs at 32x32 (8 channels, 2 blocks, weights 10 and 0.5, CycleGAN's rate of
   the part above), 500 steps, seeds 0, 1, 2. Edges do not say how bright the cloth is. Reported on 500 test photographs,
   as L1 distance to the photograph: photograph -> edges -> photograph as it is; with normal noise of deviation 0.02 and
@@ -33,7 +37,11 @@ import base64
 import _experiment
 import numpy as np
 
-ARMS = {"CycleGAN": (10.0, 0.5), "no cycle": (0.0, 0.0)}  # weights of cycle and identity
+ARMS = {  # weights of the cycle, and of the identity relative to it: the last arm's cycle has next to none
+    "CycleGAN": (10.0, 0.5),
+    "no cycle": (0.0, 0.0),
+    "no cycle, with identity": (1e-6, 5e6),
+}
 FACTORS = (2, 4, 8)
 RATE = 2e-4
 PARTS = {  # size, channels of the images, width of the networks, steps
@@ -176,7 +184,8 @@ def measure(task, smoke):
         found, pictures = hidden(gan, photographs)
     else:
         warm, cool, inside = objects("test", count, seed=0)
-        found, pictures = scores(gan, warm, cool, inside), [warm, gan.translate(warm), cool]
+        found, made = scores(gan, warm, cool, inside), gan.translate(warm)
+        pictures = [warm, made, cool] if task["arm"] == "CycleGAN" else [made]
     found["steps"] = gan.step
     if task["seed"] == 0:
         found["picture"] = packed(pictures)
@@ -200,7 +209,11 @@ def strips(runs):
     """Name -> strip of images, seed 0: the sources, each arm's translations, the right answers."""
     first = {r["arm"]: unpacked(r) for r in runs if r["part"] == "colours" and r["seed"] == 0}
     known = next(iter(first.values()))
-    return {"warm": known[0], **{arm: rows[1] for arm, rows in first.items()}, "right answer": known[2]}
+    return {
+        "warm": known[0],
+        **{arm: rows[len(rows) // 2] for arm, rows in first.items()},
+        "right answer": known[2],
+    }
 
 
 def draw(runs, path):
@@ -225,7 +238,7 @@ def draw(runs, path):
         "cycle_error": "cycle error",
         "domain_accuracy": "domain accuracy",
         "content": "content, 1: the object's very pixels",
-        "l1": "L1 to the right answer; dotted: doing nothing",
+        "l1": "L1 to the answer; dotted: doing nothing",
     }
     for axes, (key, label) in zip(charts.subplots(2, 2).flat, panels.items(), strict=True):
         _experiment.marks(axes, runs, "arm", names, key, label)
@@ -237,7 +250,7 @@ def draw(runs, path):
 def verdict(runs):
     """By the protocol's rule."""
     of = {arm: [r for r in runs if r["part"] == "colours" and r["arm"] == arm] for arm in ARMS}
-    pairs = list(zip(of["CycleGAN"], of["no cycle"], strict=True))
+    pairs = list(zip(of["CycleGAN"], of["no cycle, with identity"], strict=True))
     if not all(c["l1"] < n["l1"] for c, n in pairs):
         return "refuted"
     works = all(c["domain_accuracy"] > 0.9 and c["l1"] < c["l1_of_nothing"] for c, _ in pairs)
@@ -269,8 +282,8 @@ def conclude(runs):
             **{f"{name}, {arm}": [r[key] for r in of[arm]] for key, name in names.items() for arm in ARMS},
             **{f"hiding: {k}": [r[k] for r in hiding] for k in hiding[0] if k.startswith("error, ")},
         },
-        verdict="confirmed",
-        holds=verdict(runs) == "confirmed",
+        verdict="partly",
+        holds=verdict(runs) == "partly",
     )
 
 
