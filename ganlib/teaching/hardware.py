@@ -117,4 +117,4 @@ def _values(networks: list[keras.Model], which: str) -> list[np.ndarray]:
 
 
 def _largest(a: list[np.ndarray], b: list[np.ndarray]) -> float:
-    return max(float(np.abs(x - y).max()) for x, y in zip(a, b, strict=True))
+    return float(np.max([np.abs(x - y).max() for x, y in zip(a, b, strict=True)]))  # NaN, if one is
