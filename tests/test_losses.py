@@ -84,7 +84,9 @@ def test_values_by_hand():
     np.testing.assert_allclose(losses.LeastSquares().discriminator(real, fake), [0.5, 2.5], rtol=1e-6)
     np.testing.assert_allclose(losses.Hinge().discriminator(real, fake), [0.5, 2.0], rtol=1e-6)
     np.testing.assert_allclose(losses.Wasserstein().discriminator(real, fake), [-1.0, 1.0], rtol=1e-6)
-    drifting = losses.Wasserstein(drift=0.1).discriminator(real, fake)  # 0.1 times the mean of 0 and 4 on the real side
+    drifting = losses.Wasserstein(drift=0.1).discriminator(
+        real, fake
+    )  # 0.1 times the mean of 0 and 4 on the real side
     np.testing.assert_allclose(drifting, [-0.8, 1.0], rtol=1e-6)
 
 
