@@ -175,7 +175,15 @@ def wrong(name):
     return bad | {key: "a fact about no variable" for key in unread}
 
 
-@pytest.mark.parametrize("name", recipes.RECIPES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long)
+        if name == "logan biggan_deep"
+        else name  # BigGAN-deep's, slowly
+        for name in recipes.RECIPES
+    ],
+)
 def test_the_recipe_is_the_papers(name):
     assert not wrong(name)
     keras.backend.clear_session()
