@@ -6,6 +6,7 @@ Tests and `pytest --nbval` run under the budget smoke unless GANLIB_BUDGET says 
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,8 @@ import pytest
 
 ROOT = Path(__file__).parent
 
+# behind a shell's "&" Ctrl-C is ignored, by all that a test starts too
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("GANLIB_BUDGET", "smoke")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
