@@ -12,6 +12,7 @@ nox.options.default_venv_backend = "venv"
 EXTRAS = ".[convert,hub,sweep]"
 # the lessons' own: `ganlib[lessons]` without its floor of ipywidgets, which Colab's is below
 LESSONS = ["check-jsonschema", "ipykernel", "ipywidgets", "nbclient", "nbval", "pytest>=8", "pytest-xdist"]
+LESSONS += ["setuptools>=77,<81"]  # builds the wheel from which pages run
 # what stands on other packages' behaviour: Keras' layers and files, TensorFlow's devices, click, IPython
 QUARTER = [
     f"tests/test_{name}.py"

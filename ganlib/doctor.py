@@ -18,8 +18,14 @@ from typing import Any
 from ganlib import __version__
 from ganlib.quiet import import_tensorflow
 
-# What ganlib's tests were run with. Other versions in pyproject's ranges should do, but were not tried.
-TESTED = {"python": "3.11", "tensorflow": "2.21", "keras": "3.15", "numpy": "2.4"}
+# What ganlib's tests were run with: `make test`, and the session `colab` of noxfile.py. Other versions in pyproject's
+# ranges should do, but were not tried.
+TESTED = {
+    "python": ("3.11", "3.13"),
+    "tensorflow": ("2.21", "2.20"),
+    "keras": ("3.15", "3.13"),
+    "numpy": ("2.4", "2.1"),
+}
 # The same package, `tensorflow`, under several names: with GPUs, for the CPU alone, for TPUs.
 BUILDS = ("tensorflow", "tensorflow-cpu", "tensorflow-tpu")
 # distribution -> (what for, command to get it)
@@ -140,8 +146,10 @@ def _requirements() -> dict[str, str]:
 def _note(name: str, version: str | None) -> str:
     if name not in TESTED or version is None:
         return ""
-    same = _numbers(version)[:2] == _numbers(TESTED[name])
-    return "tested" if same else f"not tested; {TESTED[name]} is"
+    tested = TESTED[name]
+    if _numbers(version)[:2] in map(_numbers, tested):
+        return "tested"
+    return f"not tested; {' and '.join(tested)} {'is' if len(tested) == 1 else 'are'}"
 
 
 def _version(distribution: str) -> str | None:

@@ -176,7 +176,8 @@ def conditional():
     x = keras.layers.Concatenate()([keras.layers.Activation("tanh")(z), shade(y)])
     generator = keras.Model([z, y], keras.layers.Reshape((1, 2, 1))(x))
     image, label = keras.Input((1, 2, 1)), keras.Input((), dtype="int32")
-    discriminator = keras.Model([image, label], keras.layers.Dense(1)(keras.layers.Flatten()(image)))
+    x = keras.layers.Concatenate()([keras.layers.Flatten()(image), keras.layers.Embedding(4, 1)(label)])
+    discriminator = keras.Model([image, label], keras.layers.Dense(1)(x))
     return GAN(generator, discriminator, num_classes=4, batch_size=4, ema_decay=None)
 
 

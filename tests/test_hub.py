@@ -257,7 +257,8 @@ def test_latents_that_a_trick_moves_are_moved_by_label_too(cls, tmp_path):
     network = gan._standing if cls is Stood else gan.ema_generator
     still = network([gan.sample_latents(6, seed=0), labels], training=False)
     assert np.abs(moved - still).max() > 1e-3
-    np.testing.assert_allclose(module.sample(6, labels, seed=0), moved, rtol=0, atol=1e-6)
+    # a natural step divides by what may be small
+    np.testing.assert_allclose(module.sample(6, labels, seed=0), moved, rtol=0, atol=1e-5)
 
 
 # ------------------------------------------------------------------------------------ others' modules
