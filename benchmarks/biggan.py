@@ -181,7 +181,7 @@ def steps_of(
 
     gan = ganlib.models.BigGAN.from_preset(preset, **of_model)
     gan.compile(**of_compile)
-    images = np.zeros((gan.batch_size, *gan.image_shape), np.float32)
+    images = np.zeros((gan.batch_size, *gan.image_shape), np.uint8)
     labels = np.arange(gan.batch_size) % gan.classes.num_classes
     data = ganlib.data.from_arrays(images, labels.astype(np.int32)).batch(gan.batch_size)
     before, start = peak(), time.perf_counter()

@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import scipy.integrate
 import scipy.special
 import scipy.stats
 
@@ -185,7 +186,7 @@ def test_truncated_deviation_is_scipys(threshold):
     # scipy's own variance cancels for small thresholds: there by quadrature
     x = np.linspace(-threshold, threshold, 20001)
     weights = np.exp(-x * x / 2)
-    expected = np.sqrt(np.trapezoid(x * x * weights, x) / np.trapezoid(weights, x))
+    expected = np.sqrt(scipy.integrate.trapezoid(x * x * weights, x) / scipy.integrate.trapezoid(weights, x))
     assert lt.truncated_deviation(threshold) == pytest.approx(expected, rel=1e-6)
     assert lt.truncated_deviation(np.inf) == 1
 
