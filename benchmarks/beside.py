@@ -169,6 +169,31 @@ class Official:
         return json.loads(line)
 
 
+def require_same(gan: Any, folder: Path, seen: Callable[[Any, dict[str, Any]], dict[str, Any]]) -> None:
+    """Stop unless the model and what the worker left in the folder are the same networks.
+
+    Args:
+        gan: Gets the worker's weights.
+        folder: With counts.json, weights.npz (names begin with "G." and "D.") and example.npz.
+        seen: (model, the example) -> name -> what the model makes of it, as the example has it under that name.
+    """
+    import numpy as np
+
+    import ganlib
+
+    theirs, arrays = dict(np.load(folder / "example.npz")), dict(np.load(folder / "weights.npz"))
+    numbers = json.loads(folder.joinpath("counts.json").read_text())
+    if counts(gan) != numbers:
+        sys.exit(f"parameters: {counts(gan)} here, {numbers} there")
+    for player, prefix in (("generator", "G."), ("discriminator", "D.")):
+        ganlib.convert.load(gan.players()[player], arrays, prefix)
+    for name, ours in seen(gan, theirs).items():
+        different = np.abs(ours - theirs[name]).max() / np.abs(theirs[name]).max()
+        print(f"{name} differ by {different:.1e} of the largest", flush=True)
+        if different > 1e-4:
+            sys.exit(f"{name} of the authors' weights are not the same here")
+
+
 def own_output() -> Any:
     """The worker's way to answer; what libraries print goes to stderr from now on, and is not taken for an answer."""
     answers = os.fdopen(os.dup(1), "w")
