@@ -12,7 +12,7 @@ nox.options.default_venv_backend = "venv"
 EXTRAS = ".[convert,hub,sweep]"
 # the lessons' own: `ganlib[lessons]` without its floor of ipywidgets, which Colab's is below
 LESSONS = ["check-jsonschema", "ipykernel", "ipywidgets", "nbclient", "nbval", "pytest>=8", "pytest-xdist"]
-LESSONS += ["setuptools>=77,<81"]  # builds the wheel from which pages run
+BUILDS = "setuptools>=77,<81"  # of the wheel from which pages run
 # what stands on other packages' behaviour: Keras' layers and files, TensorFlow's devices, click, IPython
 QUARTER = [
     f"tests/test_{name}.py"
@@ -44,6 +44,6 @@ def latest(session: nox.Session) -> None:
 
 
 def _run(session: nox.Session, *versions: str) -> None:
-    session.install(*versions, "--editable", EXTRAS, *LESSONS)
+    session.install(*versions, "--editable", EXTRAS, *LESSONS, BUILDS)
     session.run("ganlib", "doctor")
     session.run("pytest", "--nbval", "-n", "2", "notebooks", "solutions", *QUARTER, *session.posargs)

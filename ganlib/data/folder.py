@@ -19,11 +19,9 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
 
 MOST_ENTRIES = 3_000_000  # in a folder, with all below: ImageNet has 1.3 million
-_LARGEST_FILE, _MOST_BYTES, _SLACK = (
-    2**29,
-    16,
-    2**20,
-)  # whole; a pixel, twice what 16 bits in four channels take
+_LARGEST_FILE = 2**29  # bytes
+_A_PIXEL = 16  # bytes: twice what 16 bits in four channels take
+_BESIDE = 2**20  # bytes: headers, profiles, short comments
 
 
 def source(path: str | os.PathLike, request: Request) -> ArraySource:
@@ -269,13 +267,14 @@ def _decoded(path: Path, resolution: int | None, channels: int | None) -> Image.
 
 def _require_bytes_of_pixels(image: Image.Image, size: int) -> None:
     """Refuse a file that is far larger than its pixels: comments and profiles are read into memory with them."""
-    pixels = image.width * image.height
-    if size > _SLACK + _MOST_BYTES * pixels and size > _SLACK + _MOST_BYTES * pixels * getattr(
-        image, "n_frames", 1
-    ):
-        raise ValueError(
-            f"{size / 1e6:.0f} MB for {image.width}x{image.height} pixels: save it without comments"
-        )
+
+    def allowed(frames: int) -> int:
+        return _BESIDE + _A_PIXEL * frames * image.width * image.height
+
+    # frames are counted by reading the whole file
+    if size > allowed(1) and size > allowed(getattr(image, "n_frames", 1)):
+        pixels = f"{image.width}x{image.height} pixels"
+        raise ValueError(f"{size / 1e6:.0f} MB for {pixels}: save it without comments")
 
 
 def _reason(path: Path, error: Exception) -> str:
