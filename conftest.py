@@ -27,6 +27,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("GANLIB_BUDGET", "smoke")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# else TensorFlow keeps what the largest model of a worker took, several GB, until the worker ends
+os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
 # MPLBACKEND stays unset: the kernels of --nbval inherit it and would draw nothing under Agg.
 
 _IN_DEVICES = """\

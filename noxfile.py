@@ -1,10 +1,20 @@
 """The tests on other versions: `pip install nox`, then `nox --list`, and `nox -s colab` or another.
 
 Each session installs ganlib with its versions and runs all lessons and exercises, and a quarter of the tests
-(`QUARTER`). What passed is written down in `ganlib/doctor.py` (TESTED) and README. A workflow on GitHub runs the same.
+(`QUARTER`). What passed is written to `ganlib/tested.json`, from which `ganlib doctor` knows it. `nox -s resolve` runs no
+test: it asks pip for a set of wheels where none was run. A workflow on GitHub runs the same.
 """
 
+import json
+import tomllib
+from pathlib import Path
+from xml.etree import ElementTree
+
 import nox
+
+ROOT = Path(__file__).parent
+TESTED = ROOT / "ganlib" / "tested.json"
+SHOWN = ("tensorflow", "keras", "numpy")
 
 nox.options.error_on_missing_interpreters = False
 nox.options.default_venv_backend = "venv"
@@ -43,7 +53,53 @@ def latest(session: nox.Session) -> None:
     _run(session, "--upgrade")
 
 
+@nox.session(python="3.11")
+def resolve(session: nox.Session) -> None:
+    """Wheels for Pythons that no test ran on, and what README says of Colab's TPUs; nothing of them is imported."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    ours = project["dependencies"]
+    for python in ("3.12", "3.13"):
+        _record(f"resolve {python}", python, _wheels(session, python, *ours), "resolved")
+        alone = _wheels(session, python, "tensorflow-tpu", *(r for r in ours if not r.startswith("tensorflow")))
+        if "tensorflow" in alone:
+            session.error(f"Python {python}: tensorflow {alone['tensorflow']} comes over tensorflow-tpu")
+        both = _wheels(session, python, "tensorflow-tpu", *ours)
+        for name, found in (("ganlib --no-deps", alone), ("ganlib with what it requires", both)):
+            shown = {key: found.get(key, "none") for key in ("tensorflow-tpu", "tensorflow", "keras", "h5py")}
+            session.log(f"Python {python}, tensorflow-tpu and {name}: {shown}")
+
+
+@nox.session(python="3.11")
+def table(session: nox.Session) -> None:
+    """Print what passed where."""
+    for row in json.loads(TESTED.read_text()):
+        versions = "  ".join(f"{name} {row[name]:<8}" for name in ("python", *SHOWN))
+        session.log(f"{row['session']:<13} {versions} {row['result']}")
+
+
 def _run(session: nox.Session, *versions: str) -> None:
     session.install(*versions, "--editable", EXTRAS, *LESSONS, BUILDS)
     session.run("ganlib", "doctor")
-    session.run("pytest", "--nbval", "-n", "2", "notebooks", "solutions", *QUARTER, *session.posargs)
+    report = Path(session.create_tmp()) / "report.xml"
+    tests = ["notebooks", "solutions", *QUARTER]
+    session.run("pytest", "--nbval", "-n", "2", f"--junit-xml={report}", *tests, *session.posargs)
+    (suite,) = ElementTree.parse(report).getroot().iter("testsuite")
+    ask = "import json, platform; from importlib.metadata import version; "
+    ask += f"print(json.dumps({{n: version(n) for n in {SHOWN}}} | {{'python': platform.python_version()}}))"
+    found = json.loads(session.run("python", "-c", ask, silent=True))
+    _record(session.name, found.pop("python"), found, f"{suite.get('tests')} passed")
+
+
+def _wheels(session: nox.Session, python: str, *requirements: str) -> dict[str, str]:
+    """Distribution -> version that pip would install on another Python, from wheels alone."""
+    report = Path(session.create_tmp()) / "report.json"
+    options = ["--dry-run", "--quiet", "--only-binary=:all:", f"--python-version={python}"]
+    session.run("pip", "install", *options, f"--target={report.parent}", f"--report={report}", *requirements)
+    found = [one["metadata"] for one in json.loads(report.read_text())["install"]]
+    return {one["name"].replace("_", "-").lower(): one["version"] for one in found}
+
+
+def _record(name: str, python: str, versions: dict[str, str], result: str) -> None:
+    rows = [row for row in json.loads(TESTED.read_text()) if row["session"] != name]
+    rows.append({"session": name, "python": python, **{key: versions[key] for key in SHOWN}, "result": result})
+    TESTED.write_text(json.dumps(sorted(rows, key=lambda row: row["session"]), indent=1) + "\n")

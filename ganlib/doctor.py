@@ -6,26 +6,20 @@ becomes a line of the report.
 
 import dataclasses
 import importlib.metadata
+import json
 import os
 import platform
 import re
 import shutil
 import tempfile
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from ganlib import __version__
 from ganlib.quiet import import_tensorflow
 
-# What ganlib's tests were run with: `make test`, and the session `colab` of noxfile.py. Other versions in pyproject's
-# ranges should do, but were not tried.
-TESTED = {
-    "python": ("3.11", "3.13"),
-    "tensorflow": ("2.21", "2.20"),
-    "keras": ("3.15", "3.13"),
-    "numpy": ("2.4", "2.1"),
-}
 # The same package, `tensorflow`, under several names: with GPUs, for the CPU alone, for TPUs.
 BUILDS = ("tensorflow", "tensorflow-cpu", "tensorflow-tpu")
 # distribution -> (what for, command to get it)
@@ -144,12 +138,19 @@ def _requirements() -> dict[str, str]:
 
 
 def _note(name: str, version: str | None) -> str:
-    if name not in TESTED or version is None:
+    found = {_numbers(row[name])[:2] for row in tested() if name in row}
+    if version is None or not found:
         return ""
-    tested = TESTED[name]
-    if _numbers(version)[:2] in map(_numbers, tested):
+    if _numbers(version)[:2] in found:
         return "tested"
-    return f"not tested; {' and '.join(tested)} {'is' if len(tested) == 1 else 'are'}"
+    *others, last = [".".join(map(str, numbers)) for numbers in sorted(found)]
+    return f"not tested; {' and '.join([', '.join(others), last])} are" if others else f"not tested; {last} is"
+
+
+def tested() -> list[dict[str, str]]:
+    """What the tests passed with: session of noxfile.py (or "make test"), versions, result."""
+    rows = json.loads((resources.files("ganlib") / "tested.json").read_text(encoding="utf-8"))
+    return [row for row in rows if row["result"] != "resolved"]
 
 
 def _version(distribution: str) -> str | None:
