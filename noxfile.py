@@ -1,8 +1,8 @@
 """The tests on other versions: `pip install nox`, then `nox --list`, and `nox -s colab` or another.
 
 Each session installs ganlib with its versions and runs all lessons and exercises, and a quarter of the tests
-(`QUARTER`). What passed is written to `ganlib/tested.json`, from which `ganlib doctor` knows it. `nox -s resolve` runs no
-test: it asks pip for a set of wheels where none was run. A workflow on GitHub runs the same.
+(`QUARTER`). What passed is written to `ganlib/tested.json`, from which `ganlib doctor` knows it. `nox -s resolve` runs
+no test: it asks pip for a set of wheels where none was run. A workflow on GitHub runs the same.
 """
 
 import json
@@ -60,7 +60,9 @@ def resolve(session: nox.Session) -> None:
     ours = project["dependencies"]
     for python in ("3.12", "3.13"):
         _record(f"resolve {python}", python, _wheels(session, python, *ours), "resolved")
-        alone = _wheels(session, python, "tensorflow-tpu", *(r for r in ours if not r.startswith("tensorflow")))
+        alone = _wheels(
+            session, python, "tensorflow-tpu", *(r for r in ours if not r.startswith("tensorflow"))
+        )
         if "tensorflow" in alone:
             session.error(f"Python {python}: tensorflow {alone['tensorflow']} comes over tensorflow-tpu")
         both = _wheels(session, python, "tensorflow-tpu", *ours)
@@ -101,5 +103,7 @@ def _wheels(session: nox.Session, python: str, *requirements: str) -> dict[str, 
 
 def _record(name: str, python: str, versions: dict[str, str], result: str) -> None:
     rows = [row for row in json.loads(TESTED.read_text()) if row["session"] != name]
-    rows.append({"session": name, "python": python, **{key: versions[key] for key in SHOWN}, "result": result})
+    rows.append(
+        {"session": name, "python": python, **{key: versions[key] for key in SHOWN}, "result": result}
+    )
     TESTED.write_text(json.dumps(sorted(rows, key=lambda row: row["session"]), indent=1) + "\n")

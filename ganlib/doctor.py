@@ -144,7 +144,9 @@ def _note(name: str, version: str | None) -> str:
     if _numbers(version)[:2] in found:
         return "tested"
     *others, last = [".".join(map(str, numbers)) for numbers in sorted(found)]
-    return f"not tested; {' and '.join([', '.join(others), last])} are" if others else f"not tested; {last} is"
+    return (
+        f"not tested; {' and '.join([', '.join(others), last])} are" if others else f"not tested; {last} is"
+    )
 
 
 def tested() -> list[dict[str, str]]:

@@ -496,7 +496,7 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(tmp_path, monkeypatch):
     [
         ({"tensorflow": "2.21.0"}, "tested", None),
         ({"tensorflow-cpu": "2.21.0"}, "tensorflow-cpu; tested", None),
-        ({"tensorflow-tpu": "2.19.0"}, "tensorflow-tpu; not tested; 2.21 and 2.20 are", None),
+        ({"tensorflow-tpu": "2.19.0"}, "tensorflow-tpu; not tested; 2.20 and 2.21 are", None),
         (
             {"tensorflow": "2.21.0", "tensorflow-tpu": "2.20.0"},
             "tested",
@@ -507,6 +507,7 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(tmp_path, monkeypatch):
 )
 def test_doctor_knows_the_builds_of_tensorflow(builds, note, problem, monkeypatch):
     original = doctor._installed
+    monkeypatch.setattr(doctor, "tested", lambda: [{"tensorflow": "2.21.0"}, {"tensorflow": "2.20.1"}])
     monkeypatch.setattr(
         doctor,
         "_installed",

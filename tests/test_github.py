@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import json
 import re
 import shlex
 import subprocess
@@ -120,9 +121,8 @@ def test_sessions_of_nox_are_those_of_the_workflow_and_run_what_is_here():
         sessions |= {function.name: pythons} if isinstance(pythons, str) else several
     (job,) = yaml.safe_load((GITHUB / "workflows" / "versions.yml").read_text())["jobs"].values()
     rows = {row["session"]: row["python"] for row in job["strategy"]["matrix"]["include"]}
-    assert rows.items() <= sessions.items() and set(sessions) - set(rows) == {
-        "latest-3.11"
-    }  # tests.yml runs that
+    # tests.yml runs the former; the latter prints what the others found
+    assert rows.items() <= sessions.items() and set(sessions) - set(rows) == {"latest-3.11", "table"}
     text = (ROOT / "noxfile.py").read_text()
     names = re.findall(r'"(\w+)"', text[text.index("for name in (") : text.index("]  # fmt")])
     files = {path.stem.removeprefix("test_") for path in (ROOT / "tests").glob("test_*.py")}
@@ -161,3 +161,17 @@ def test_citation_and_changes_are_of_this_version():
         citation["version"] == __version__ == PROJECT["version"] and citation["license"] == PROJECT["license"]
     )
     assert re.search(rf"(?m)^## {re.escape(__version__)}\b", (ROOT / "CHANGELOG.md").read_text())
+
+
+def test_what_was_tested_is_within_what_is_promised_and_readme_names_it():
+    rows, text = json.loads((ROOT / "ganlib" / "tested.json").read_text()), (ROOT / "README.md").read_text()
+    assert [row["session"] for row in rows] == sorted({row["session"] for row in rows})
+    required = {requirement.name: requirement for requirement in map(Requirement, PROJECT["dependencies"])}
+    for row in rows:
+        assert set(row) == {"session", "python", "tensorflow", "keras", "numpy", "result"}
+        for name in ("tensorflow", "keras", "numpy"):
+            assert required[name].specifier.contains(row[name]), row
+            short = ".".join(row[name].split(".")[:2])
+            assert re.search(rf"{name} {re.escape(short)}\b", text), f"README does not name {name} {short}"
+    assert {row["session"] for row in rows} >= {"make test", "lowest", "colab", "latest-3.11", "resolve 3.12"}
+    assert all((row["result"] == "resolved") == row["session"].startswith("resolve") for row in rows)
