@@ -386,11 +386,16 @@ class Engine(Configured, Moving, keras.Model):
             Keras' history, the last step of each epoch.
 
         Raises:
-            InputError: The batches do not fit the model, before anything is trained.
+            InputError: The batches do not fit the model, or Keras' floatx is not float32, before anything is trained.
             TrainingDiverged: A loss or a logit is not finite.
             KeyboardInterrupt: After Ctrl-C, once the step was finished and the callbacks (checkpoints) have run.
             SystemExit: The same after SIGTERM.
         """
+        if keras.config.floatx() != "float32":
+            raise InputError(
+                f"keras.config.floatx() is {keras.config.floatx()!r}: training needs 'float32', as random numbers and "
+                "optimisers do; for float16 use keras.mixed_precision.set_global_policy('mixed_float16')"
+            )
         if not self.compiled:
             self.compile()
         passes = self._open(x)
@@ -619,6 +624,13 @@ class Engine(Configured, Moving, keras.Model):
         """Keras' compares outputs with targets, which a GAN has not: see `ganlib.metrics.evaluate`."""
         raise InputError(
             f"{type(self).__name__}.evaluate: a GAN has no targets; use ganlib.metrics.evaluate(gan, data, ['fid'])"
+        )
+
+    def __reduce__(self):
+        """What copy and pickle call: a copy's layers would draw from the random numbers of the original."""
+        raise InputError(
+            f"a {type(self).__name__} cannot be copied or pickled: make another, {type(self).__name__}.from_config("
+            "gan.get_config()), and load what gan.save_weights(...) wrote"
         )
 
     def save_weights(self, filepath: str | Path, overwrite: bool = True) -> None:

@@ -20,6 +20,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
+from ganlib.errors import InputError
+
 _PHILOX = 1  # tf.random.Algorithm.PHILOX
 _WORDS_IN_BLOCK = 4  # a Philox block is four 32-bit words: four float32
 
@@ -130,6 +132,7 @@ class RandomStreams:
     @contextlib.contextmanager
     def scope(self, name: str) -> Iterator[None]:
         """Inside, purposes are prefixed with `name` (unless that is empty): another pass draws other numbers."""
+        self._require_a_step(name)
         scopes = self._position.scopes
         scopes.append(name)
         try:
@@ -158,11 +161,15 @@ class RandomStreams:
         return tf.cast(self._position.part, tf.int64) * tf.cast(shape[0], tf.int64)
 
     def _key(self, purpose: str) -> int:
-        if not self.active:
-            raise RuntimeError(
-                f"random numbers for {purpose!r} were asked for outside a step: use RandomStreams.at()"
-            )
+        self._require_a_step(purpose)
         return key_of(self.seed, "/".join([*filter(None, self._position.scopes), purpose]))
+
+    def _require_a_step(self, purpose: str) -> None:
+        if not self.active:
+            raise InputError(
+                f"random numbers for {purpose!r} were asked for outside a step: gan.sample(n) needs none; a part of a "
+                "step goes inside `with gan.streams.at(step, 0)`"
+            )
 
 
 @contextlib.contextmanager

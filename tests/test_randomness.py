@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ganlib.errors import InputError
 from ganlib.randomness import RandomStreams, host_generator, keep, key_of, normal, seeded, uniform
 
 
@@ -65,7 +66,7 @@ def test_keys_are_fixed_for_good():
 
 def test_streams_need_a_step_and_name_their_passes():
     streams = RandomStreams(0)
-    with pytest.raises(RuntimeError, match="outside a step"):
+    with pytest.raises(InputError, match="outside a step"):
         streams.normal("latents", [2, 2])
     with streams.at(0, 0):
         first = streams.normal("latents", [2, 2])

@@ -1,5 +1,8 @@
 """What fits in shape and is wrong all the same: an error, or a warning that says what was probably meant."""
 
+import copy
+import pickle
+
 import keras
 import numpy as np
 import pytest
@@ -158,3 +161,25 @@ def test_one_strategy_inside_another():
 def test_a_million_logical_devices_are_refused_at_once():
     with pytest.raises(InputError, match="from 1 to 256"):
         scaling.strategy("cpu:1000000")
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_model_is_copied_by_its_config_and_weights(duplicate):
+    with pytest.raises(InputError, match=r"cannot be copied or pickled: make another, GAN\.from_config"):
+        duplicate(small())
+
+
+@pytest.mark.parametrize("kind", ["float64", "float16"])
+def test_training_is_in_float32(kind):
+    gan = small()
+    keras.config.set_floatx(kind)
+    try:
+        with pytest.raises(InputError, match=f"floatx.. is '{kind}'.*mixed_float16"):
+            gan.fit(tf.data.Dataset.from_tensor_slices(noise()).batch(4), steps_per_epoch=1, verbose=0)
+    finally:
+        keras.config.set_floatx("float32")
+
+
+def test_a_part_of_a_step_outside_of_one():
+    with pytest.raises(InputError, match=r"for 'generate' were asked for outside a step: gan.sample\(n\)"):
+        small().generate(2)
