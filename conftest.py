@@ -131,7 +131,12 @@ def _unpacked_wheel(folder: Path) -> Path:
 
 def _from_the_wheel() -> dict[str, str]:
     """Variables of a process that imports ganlib from its wheel; claims are still held to the checkout's ledger."""
-    return {"PYTHONPATH": os.environ[_WHEEL], "GANLIB_CHECKOUT": str(ROOT)}
+    # memory is allocated as for a user, since lesson 3.2 measures it
+    return {
+        "PYTHONPATH": os.environ[_WHEEL],
+        "GANLIB_CHECKOUT": str(ROOT),
+        "TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "0",
+    }
 
 
 def pytest_configure(config: pytest.Config) -> None:

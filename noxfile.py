@@ -82,7 +82,7 @@ def table(session: nox.Session) -> None:
 def _run(session: nox.Session, *versions: str) -> None:
     session.install(*versions, "--editable", EXTRAS, *LESSONS, BUILDS)
     session.run("ganlib", "doctor")
-    report = Path(session.create_tmp()) / "report.xml"
+    report = Path(session.virtualenv.location) / "report.xml"  # create_tmp puts TMPDIR into a clone of ganlib
     report.unlink(missing_ok=True)
     tests = ["notebooks", "solutions", *QUARTER]
     session.run("pytest", "--nbval", "-n", "2", f"--junit-xml={report}", *tests, *session.posargs)
@@ -97,9 +97,11 @@ def _run(session: nox.Session, *versions: str) -> None:
 
 def _wheels(session: nox.Session, python: str, *requirements: str) -> dict[str, str]:
     """Distribution -> version that pip would install on another Python, from wheels alone."""
-    report = Path(session.create_tmp()) / "report.json"
+    report = Path(session.virtualenv.location) / "report.json"
     options = ["--dry-run", "--quiet", "--only-binary=:all:", f"--python-version={python}"]
-    session.run("pip", "install", *options, f"--target={report.parent}", f"--report={report}", *requirements)
+    session.run(
+        "pip", "install", *options, f"--target={report.parent / 'none'}", f"--report={report}", *requirements
+    )
     found = [one["metadata"] for one in json.loads(report.read_text())["install"]]
     return {one["name"].replace("_", "-").lower(): one["version"] for one in found}
 
