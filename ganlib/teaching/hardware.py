@@ -105,7 +105,8 @@ def _run(make, data, steps, rate, devices):
         for network in networks:
             smooth(network)
         roles = [role for role in ("generator", "discriminator", "encoder") if gan.players_of(role)]
-        gan.compile(**{f"{role}_optimizer": keras.optimizers.SGD(rate) for role in roles})
+        # a few steps take less time than tracing them
+        gan.compile(**{f"{role}_optimizer": keras.optimizers.SGD(rate) for role in roles}, run_eagerly=True)
     start, trained = _values(networks, "weights"), _values(networks, "trainable_variables")
     gan.fit(data.batch(gan.batch_size), steps_per_epoch=steps, verbose=0)
     moved = _largest(trained, _values(networks, "trainable_variables"))
