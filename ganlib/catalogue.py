@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import gc
 import math
 import re
 from collections.abc import Iterator
@@ -98,6 +99,7 @@ def zero_weights() -> Iterator[None]:
     """Inside, most initial weights are zeros: drawing them takes longer than all the rest."""
     import keras
 
+    gc.collect()  # models are cycles: one of several GB from before might be waiting for this
     names = ("HeNormal", "Orthogonal", "RandomNormal", "VarianceScaling")
     kept = {name: getattr(keras.initializers, name) for name in names}
     try:
