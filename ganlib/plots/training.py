@@ -93,7 +93,7 @@ def gradient_norms(history: Any, layers: int = 4, threshold: float | None = 100.
             axes.axhline(threshold, color=BLACK, linewidth=1.5, label=f"alarm: {threshold:g}", zorder=1)
         axes.set_yscale("log")
         finish(axes, "step (generator updates)", "norm of the gradient", player, below=True)
-    figure.tight_layout()
+    figure.tight_layout(w_pad=3)
     return figure
 
 
@@ -126,7 +126,7 @@ def spectra(history: Any, value: str = "sigma0", weights: int = 5) -> Figure:
         }
         _ranked(axes, columns["step"], lines, weights, "weights")
         finish(axes, "step (generator updates)", _of_weights(value), player, below=True)
-    figure.tight_layout()
+    figure.tight_layout(w_pad=3)
     return figure
 
 
