@@ -386,15 +386,19 @@ class Engine(Configured, Moving, keras.Model):
             Keras' history, the last step of each epoch.
 
         Raises:
-            InputError: The batches do not fit the model, or Keras' floatx is not float32, before anything is trained.
+            InputError: The batches do not fit the model, or Keras computes in another type than float32, before
+                anything is trained.
             TrainingDiverged: A loss or a logit is not finite.
             KeyboardInterrupt: After Ctrl-C, once the step was finished and the callbacks (checkpoints) have run.
             SystemExit: The same after SIGTERM.
         """
-        if keras.config.floatx() != "float32":
+        layers = [layer for network in self.networks().values() for layer in network._flatten_layers()]
+        kinds = {keras.config.floatx(), *(layer.compute_dtype for layer in layers)} - {"float32"}
+        if kinds:
             raise InputError(
-                f"keras.config.floatx() is {keras.config.floatx()!r}: training needs 'float32', as random numbers and "
-                "optimisers do; for float16 use keras.mixed_precision.set_global_policy('mixed_float16')"
+                f"Keras' floatx or the layers' dtype policy is {', '.join(sorted(kinds))}: training needs float32, as "
+                "losses, random numbers and averages do; call keras.config.set_floatx('float32') and "
+                "keras.config.set_dtype_policy('float32') before the model is made"
             )
         if not self.compiled:
             self.compile()

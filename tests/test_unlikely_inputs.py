@@ -174,10 +174,21 @@ def test_training_is_in_float32(kind):
     gan = small()
     keras.config.set_floatx(kind)
     try:
-        with pytest.raises(InputError, match=f"floatx.. is '{kind}'.*mixed_float16"):
+        with pytest.raises(InputError, match=f"floatx .* is {kind}: .*set_floatx"):
             gan.fit(tf.data.Dataset.from_tensor_slices(noise()).batch(4), steps_per_epoch=1, verbose=0)
     finally:
         keras.config.set_floatx("float32")
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float16"])
+def test_training_is_not_in_mixed_precision(kind):
+    keras.config.set_dtype_policy(f"mixed_{kind}")
+    try:
+        gan = small()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    with pytest.raises(InputError, match=f"dtype policy is {kind}: .*set_dtype_policy"):
+        gan.fit(tf.data.Dataset.from_tensor_slices(noise()).batch(4), steps_per_epoch=1, verbose=0)
 
 
 def test_a_part_of_a_step_outside_of_one():
