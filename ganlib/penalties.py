@@ -197,6 +197,39 @@ class R1(SlopePenalty):
 
 
 @keras.saving.register_keras_serializable("ganlib")
+class AnnealedR1(R1):
+    """R1 whose gamma falls over the first real images of a run, evenly on a logarithmic scale, and then stays.
+
+    Strong at first, where D tells all samples apart at once and leaves G no slope; weak at the end, where fine details
+    decide. R3GAN's official code (Huang et al. 2024, arXiv:2501.05441; train.py) lets it fall to a tenth, on a cosine.
+
+    Args:
+        gamma: At the start.
+        final_gamma: After `images` real images.
+        images: How long it falls, in real images.
+        every: As in `SlopePenalty`.
+    """
+
+    def __init__(self, gamma: float = 10.0, final_gamma: float = 1.0, images: int = 100_000, every: int = 1):
+        super().__init__(gamma, every)
+        require_positive(example="10", gamma=gamma)
+        require_positive(example="1", final_gamma=final_gamma)
+        require_positive_integers(images=images)
+        self.final_gamma = final_gamma
+        self.images = images
+
+    def left(self, seen: tf.Tensor) -> tf.Tensor:
+        """Gamma after `seen` real images, over that of the start."""
+        done = tf.minimum(tf.cast(seen, tf.float32) / self.images, 1.0)
+        return (self.final_gamma / self.gamma) ** done
+
+    def penalty(self, gan, player, real, fake, labels):
+        """The term with the gamma of this moment, of D's loss only."""
+        term = super().penalty(gan, player, real, fake, labels)
+        return None if term is None else self.left(gan.image_counter) * term
+
+
+@keras.saving.register_keras_serializable("ganlib")
 class R2(R1):
     """Mescheder et al. 2018, eq. 10: gamma / 2 * E_z |grad D(G(z))|^2, at generated images."""
 

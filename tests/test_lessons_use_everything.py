@@ -23,6 +23,7 @@ WAITING = {
     "faces_cnn": "4.2",
     "read_factors": "4.2",
     "StyleGAN2": "4.3",
+    "AnnealedR1": "4.3",
     "BigGAN": "5.1",
     "BigGANDeep": "5.1",
     "OrthogonalRegularization": "5.1",

@@ -120,6 +120,18 @@ def test_one_sided_and_r1(critic, streams):
     np.testing.assert_allclose(swapped, REFERENCE["r1/mean_gamma10_half"], rtol=1e-5)
 
 
+@pytest.mark.parametrize(("seen", "gamma"), [(0, 10.0), (250, 1.0), (500, 0.1), (9000, 0.1)])
+def test_annealed_r1_falls_evenly_on_a_logarithmic_scale(seen, gamma):
+    d = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, use_bias=False)])
+    d.layers[0].kernel.assign([[3.0], [0.0], [4.0]])  # the slope is 5 everywhere
+    g = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    gan = GAN(g, d, penalties=[penalties.AnnealedR1(10.0, 0.1, images=500)], batch_size=4)
+    gan.image_counter.assign(seen)
+    with gan.streams.at(0, 0):
+        terms = gan.penalty_terms("discriminator", tf.ones([4, 3]), tf.zeros([4, 3]), None)
+    np.testing.assert_allclose(terms["discriminator_annealed_r1"], gamma / 2 * 25, rtol=1e-5)
+
+
 def norm_of(scale):
     """D(x) = scale * |x|^2 / 2, whose slope at x is scale * |x|."""
     return lambda x: scale * tf.reduce_sum(tf.square(x), axis=1, keepdims=True) / 2
@@ -166,6 +178,7 @@ ALL = [
     penalties.DRAGANPenalty(4.0, 0.3),
     penalties.R1(2.0),
     penalties.R2(3.0),
+    penalties.AnnealedR1(6.0, 2.0, 100),
 ]
 
 
@@ -193,6 +206,7 @@ def test_the_weighted_term_is_in_ds_loss_and_log():
         "discriminator_dragan_penalty": 4 * 16,
         "discriminator_r1": 2 / 2 * 25,
         "discriminator_r2": 3 / 2 * 25,
+        "discriminator_annealed_r1": 6 / 2 * 25,
     }
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, rtol=1e-5)
@@ -238,6 +252,8 @@ def test_every_is_checked_and_part_of_the_configuration(kind):
         lambda: penalties.GradientPenalty(target=0),
         lambda: penalties.DRAGANPenalty(scale=0),
         lambda: penalties.R1("10"),
+        lambda: penalties.AnnealedR1(0.0),
+        lambda: penalties.AnnealedR1(final_gamma=0.0),
     ],
 )
 def test_arguments_out_of_range(make):

@@ -319,6 +319,9 @@ class StyleGAN2(Styled, GAN):
         channel_max: Largest number of channels.
         group_size: Of minibatch standard deviations.
         gamma: Of R1.
+        final_gamma: Of R1 after `gamma_images` real images, to which it falls on a logarithmic scale; None: it stays,
+            as in the paper.
+        gamma_images: How long gamma falls.
         r1_every: Steps from one R1 to the next.
         path_weight: Of the path length's term; 0: none.
         path_every: Steps from one path length to the next.
@@ -388,6 +391,8 @@ class StyleGAN2(Styled, GAN):
         channel_max: int = 512,
         group_size: int | None = 4,
         gamma: float = 10.0,
+        final_gamma: float | None = None,
+        gamma_images: int = 100_000,
         r1_every: int = 16,
         path_weight: float = 2.0,
         path_every: int = 4,
@@ -408,6 +413,9 @@ class StyleGAN2(Styled, GAN):
         self.mix(style_mixing, truncation_cutoff)
         self.ema_images, self.ema_rampup = ema_images, ema_rampup
         rate = adam(learning_rate, beta_1=0.0, beta_2=0.99)
+        slope = penalties.R1(gamma, every=r1_every)
+        if final_gamma is not None:
+            slope = penalties.AnnealedR1(gamma, final_gamma, gamma_images, every=r1_every)
         super().__init__(
             *entry.build(
                 seed,
@@ -425,7 +433,7 @@ class StyleGAN2(Styled, GAN):
             num_classes=num_classes,
             loss="non_saturating",
             penalties=[
-                penalties.R1(gamma, every=r1_every),
+                slope,
                 *([PathLength(path_weight, every=path_every)] if path_weight else []),
             ],
             ema_decay=0.5 ** (batch_size / ema_images),
