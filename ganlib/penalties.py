@@ -200,8 +200,8 @@ class R1(SlopePenalty):
 class AnnealedR1(R1):
     """R1 whose gamma falls over the first real images of a run, evenly on a logarithmic scale, and then stays.
 
-    Strong at first, where D tells all samples apart at once and leaves G no slope; weak at the end, where fine details
-    decide. R3GAN's official code (Huang et al. 2024, arXiv:2501.05441; train.py) lets it fall to a tenth, on a cosine.
+    Not the paper's, whose gamma is constant: gamma(n) = gamma (final_gamma / gamma)^min(n / images, 1) after n images.
+    R3GAN's official code (Huang et al. 2024, arXiv:2501.05441; train.py) lets its own fall to a tenth, on a cosine.
 
     Args:
         gamma: At the start.
