@@ -104,7 +104,7 @@ def test_pythons_are_those_that_are_promised():
             assert {row["python"] for row in rows} <= set(promised)
     listed = [line.split(" :: ")[-1] for line in PROJECT["classifiers"] if re.search(r":: 3\.\d", line)]
     assert listed == promised
-    assert f"Python {promised[0]} to\n{promised[-1]}" in (ROOT / "README.md").read_text()
+    assert f"Python {promised[0]} to {promised[-1]}" in " ".join((ROOT / "README.md").read_text().split())
     assert f"(3, {low}) <= sys.version_info < (3, {high})" in (ROOT / "Makefile").read_text()
 
 
