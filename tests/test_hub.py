@@ -1,6 +1,7 @@
 """TF-Hub: what is exported is what is sampled, without ganlib too; published layouts; and what is refused."""
 
 import json
+import logging
 import sys
 import types
 from pathlib import Path
@@ -156,6 +157,28 @@ def test_a_process_without_ganlib_makes_the_same_images(styled, conditional, run
     by_class = hub.load(conditional[1])([z[1], [3, 0, 9]])
     for images, expected in zip(found, (by_style, by_style, by_class), strict=True):
         np.testing.assert_allclose(images, expected, rtol=0, atol=1e-6)
+
+
+def test_a_module_has_gradients_and_loads_without_a_warning(styled, caplog):
+    z, step = styled[0].sample_latents(3, seed=5), 1e-2
+    logging.getLogger("absl").addHandler(caplog.handler)
+    try:
+        module = tf.saved_model.load(str(styled[1]))
+    finally:
+        logging.getLogger("absl").removeHandler(caplog.handler)
+    assert not [record.message for record in caplog.records if "gradient" in record.message]
+
+    def brightness(z):
+        return tf.reduce_mean(module.signatures["default"](z=z, truncation=tf.constant(0.5))["default"])
+
+    z = tf.constant(z)
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        value = brightness(z)
+    gradient = tape.gradient(value, z)
+    towards = step * gradient / tf.norm(gradient)
+    slope = (brightness(z + towards) - brightness(z - towards)) / (2 * step)
+    np.testing.assert_allclose(slope, tf.norm(gradient), rtol=0.02)
 
 
 def test_the_signature_is_biggans(conditional, styled):

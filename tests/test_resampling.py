@@ -144,6 +144,23 @@ def test_any_number_of_images_and_other_precisions(name):
     np.testing.assert_allclose(tf.cast(half, tf.float64), function(tf.constant(IMAGES)), rtol=0.05, atol=0.2)
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_gradients_are_the_transposed_functions(name):
+    """All are linear: what f does to x, weighted by y, is x weighted by the gradient; and so once more."""
+    x, y = tf.constant(IMAGES), None
+    with tf.GradientTape() as outer:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            images = ALL[name](x)
+            y = tf.constant(RNG.normal(size=images.shape))
+            outer.watch(y)
+            weighted = tf.reduce_sum(images * y)
+        gradient = tape.gradient(weighted, x)
+        again = tf.reduce_sum(gradient * tf.stop_gradient(x))
+    np.testing.assert_allclose(again, weighted, rtol=1e-10)
+    equal(outer.gradient(again, y), images)
+
+
 def test_second_derivatives_of_all_in_a_row():
     """The gradient of a squared slope against its finite difference along itself, in float64."""
     kernel = tf.constant(RNG.normal(size=(3, 3, 2, 2)))
