@@ -244,3 +244,14 @@ def test_presets_say_what_they_are_and_build(name):
     expected = catalogue.entry_of(name, cls, stored | listed)
     # tuples among the arguments are lists in JSON
     assert entry == json.loads(json.dumps(expected)), "run `make catalogue`"
+
+
+@pytest.mark.parametrize("preset", ["laptop", "colab"])
+@pytest.mark.parametrize("name", ["pggan", "stylegan"])
+def test_averages_of_growing_models_forget_within_a_phase(name, preset):
+    """Else samples are made by the initial weights of the layers that came last."""
+    model = registry()[name]
+    gan, given = model.untrained(preset), model.presets[preset].given
+    decay = gan.ema_decay_at(0) if hasattr(gan, "ema_decay_at") else gan.ema_decay
+    half_life = gan.batch_size * np.log(0.5) / np.log(float(decay))
+    assert half_life <= given["stable_images"] / 2, f"half of the average is {half_life:,.0f} images old"

@@ -275,7 +275,7 @@ class StyleGAN(Growth, Styled, GAN):
             {"resolution": 64, "latent_dim": 64, "w_dim": 64, "mapping_depth": 4, "channel_base": 512,
              "channel_max": 64, "fade_images": 8_000, "stable_images": 8_000,
              "batch_sizes": ((8, 32), (16, 32)), "batch_size": 16, "learning_rates": (), "learning_rate": 2e-3,
-             "gamma": 1.0},
+             "gamma": 1.0, "ema_images": 1_000},
         ),
         "colab": Preset(
             "64x64 colour, 256 to 64 channels, for a GPU",
