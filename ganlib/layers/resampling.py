@@ -147,7 +147,11 @@ def _boxes(x: tf.Tensor, times: int) -> tf.Tensor:
             x = tf.nn.avg_pool2d(x, 2, 1, "VALID")
         return x
 
-    return tf.custom_gradient(lambda x: (pooled(x), lambda upstream: pooled(_padded(upstream, times))))(x)
+    @tf.custom_gradient
+    def with_gradient(x):
+        return pooled(x), lambda upstream: pooled(_padded(upstream, times))
+
+    return with_gradient(x)
 
 
 def _spread_convolved(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
