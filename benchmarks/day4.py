@@ -13,9 +13,9 @@ and batch with 20,000 to 40,000 images). What others were tried with was no gain
 StyleGAN at half its width and batch 8 (FID 688 after 40,000 images, with an average of G that was too long: see its
 preset), SNGAN at half its width, a rate of 5e-4 and batch 32 (596 after 60,000). Each has ten minutes of two cores
 alone. The machine is shared, so time is counted in images: `speed` measures, for every phase of every system, seconds
-until the first step is done (tracing) and the mean of the steps after it; ten minutes are the images that these give. Scores
-are taken at a quarter, a half and all of the time; DCGAN and SNGAN also where the others end (equal images), if that
-is before their own end. Scoring does not count.
+until the first step is done (tracing) and the mean of the steps after it; ten minutes are the images that these give.
+Scores are taken at a quarter, a half and all of the time; DCGAN and SNGAN also where the others end (equal images),
+if that is before their own end. Scoring does not count.
 
 Augmentation: StyleGAN2 and DCGAN on the first 500 faces (64x64), without, with DiffAugment (colour, translation,
 cutout) and with ADA (target 0.6), seed 0, each the same number of images: that of the system's ten minutes without.
