@@ -56,7 +56,7 @@ def test_30_steps_kill_9_and_30_more_are_60(names, run_python, tmp_path):
     whole, folder, victim = tmp_path / "whole", tmp_path / "killed", names[0]
 
     def run(names, **where):
-        return run_python(RUN.format(names=names, **{"kill_at": -1, **where}), timeout=600)
+        return run_python(RUN.format(names=names, **{"kill_at": -1, **where}))
 
     def both(names):
         straight = run(names, folder=whole)

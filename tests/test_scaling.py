@@ -171,7 +171,7 @@ def all_runs(run_python, jobs):
     jobs = list(jobs.items())
     with ThreadPoolExecutor(2) as pool:
         parts = pool.map(
-            lambda some: run_python(f"JOBS = {dict(some)!r}\n{RUN}", devices=4, timeout=900),
+            lambda some: run_python(f"JOBS = {dict(some)!r}\n{RUN}", devices=4),
             (jobs[::2], jobs[1::2]),
         )
         return {name: run for part in parts for name, run in part.items()}
