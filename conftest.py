@@ -195,6 +195,7 @@ def run_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
     `subprocess.CompletedProcess` instead, whatever the exit status. A failing snippet is an AssertionError with its
     stderr.
     """
+    tmp_path_factory.getbasetemp()  # made here: two threads that both made it would empty it for each other
 
     def run(
         code: str,
