@@ -211,7 +211,7 @@ def conclude(runs):
 
 
 KINDS = ("announced", "told", "missed", "false alarm", "quiet")
-VERDICT = "confirmed"
+VERDICT = "inconclusive"  # to be written by who looks at the numbers
 
 if __name__ == "__main__":
     _experiment.main(
