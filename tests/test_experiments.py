@@ -26,8 +26,8 @@ scripts = pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 # other settings of what the others run: the same models and measures
 LIKE_OTHERS = {
     "attention", "collapse", "conditions", "critics", "cycle", "dcgan_longer", "dcgan_rules", "disjoint_supports",
-    "k_steps", "labels", "latent_space", "loss_table", "overfitting", "salimans", "starving_gradients", "translation",
-    "tricks", "two_time_scales", "two_time_scales_longer", "wasserstein",
+    "k_steps", "labels", "latent_space", "loss_table", "overfitting", "salimans", "spectra_before_collapse",
+    "starving_gradients", "translation", "tricks", "two_time_scales", "two_time_scales_longer", "wasserstein",
 }  # fmt: skip
 
 

@@ -236,12 +236,17 @@ def test_a_damaged_old_picture_is_left_out_of_the_gif(finished, tmp_path):
 def test_a_lost_terminal_saves(tmp_path):
     out = tmp_path / "run"
     command = [sys.executable, "-m", "ganlib.cli", *QUICK, "--kimg", "1000", "--out", str(out)]
-    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # under nohup the tests ignore the signal, and what they start would, too
+    run = subprocess.Popen(command, **pipes, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
     while not list(out.glob("checkpoints/step-*")):
         assert run.poll() is None, run.communicate()
         time.sleep(0.2)
     run.send_signal(signal.SIGHUP)
-    _, text = run.communicate(timeout=120)
+    try:
+        _, text = run.communicate(timeout=120)
+    finally:
+        run.kill()
     assert run.returncode == 128 + signal.SIGHUP and "saved in" in text
     config = json.loads((out / "config.json").read_text())
     assert config["model"] == "dcgan" and not (out / ".running.json").exists()

@@ -7,15 +7,17 @@ results of another protocol are refused, never mixed.
 
 import argparse
 import importlib.metadata
+import json
 import os
 import platform
+import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ganlib.errors import InputError
-from ganlib.files import read_json, write_json
+from ganlib.files import read_json, write_atomically
 from ganlib.teaching.budget import budget
 
 FIGURES = Path(__file__).parent / "figures"
@@ -103,7 +105,7 @@ def main(
         record["runs"].append({**task, **result, **seconds})
         record["seeds"] = sorted({run["seed"] for run in record["runs"]})
         record["seconds"] = round(sum(run["seconds"] for run in record["runs"]), 2)
-        write_json(file, record)
+        write_atomically(file, _text(record))
         print(", ".join(f"{k} {v}" for k, v in {**task, **seconds}.items()), flush=True)
     draw(record["runs"], (options.out or FIGURES) / f"{name}.png")
     if conclude is not None and options.out is None:
@@ -145,6 +147,12 @@ def rounded(values: Any, digits: int = 5) -> Any:
     if hasattr(values, "__len__"):
         return [float(f"{float(v):.{digits}g}") for v in values]
     return float(f"{float(values):.{digits}g}")
+
+
+def _text(record: dict[str, Any]) -> str:
+    """Indented JSON, a list of numbers on one line."""
+    text = json.dumps(record, indent=2) + "\n"
+    return re.sub(r"\[[-+.eE\d,\s]+\]", lambda numbers: " ".join(numbers[0].split()), text)
 
 
 def _same(task: dict[str, Any], run: dict[str, Any]) -> bool:
