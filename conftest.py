@@ -190,8 +190,8 @@ def run_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
     tensors come back as nested lists, so compare them with `np.testing.assert_allclose`. A process costs the
     import of TensorFlow, a few seconds: let one snippet measure several things.
 
-    Without `devices` nothing is imported or set. `timeout` is in seconds, and against what hangs: a slow day takes
-    four times as long as a good one. `environment` adds variables, and `check=False` returns the
+    Without `devices` nothing is imported or set. `timeout` is in seconds, and against what hangs: machines differ
+    by a factor of two and more. `environment` adds variables, and `check=False` returns the
     `subprocess.CompletedProcess` instead, whatever the exit status. A failing snippet is an AssertionError with its
     stderr.
     """

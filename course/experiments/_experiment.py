@@ -152,7 +152,7 @@ def rounded(values: Any, digits: int = 5) -> Any:
 def _text(record: dict[str, Any]) -> str:
     """Indented JSON, a list of numbers on one line."""
     text = json.dumps(record, indent=2) + "\n"
-    return re.sub(r"\[[-+.eE\d,\s]+\]", lambda numbers: " ".join(numbers[0].split()), text)
+    return re.sub(r"\[\n[-+.eE\d,\s]+\]", lambda numbers: " ".join(numbers[0].split()), text)
 
 
 def _same(task: dict[str, Any], run: dict[str, Any]) -> bool:
