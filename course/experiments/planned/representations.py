@@ -213,7 +213,10 @@ def draw(runs, path):
         "labels": ("with labels", "-."),
     }
     for part, (label, dash) in lines.items():
-        values = [r["accuracy"] for r in runs if r["part"] == part and r.get("width", 8) in (8, WIDTHS[0])]
+        mine = [r for r in runs if r["part"] == part]
+        widest = max(r.get("width", 0) for r in mine)
+        values = [r["accuracy"] for r in mine if r.get("width", 0) == widest]
+        label += f", width {widest}" if widest else ""
         axes.axhline(np.mean(values), linestyle=dash, color=plots.BLACK, linewidth=1, label=label)
     axes.set(
         xlabel="FID(fashion-cnn) of samples: lower is better",
