@@ -205,7 +205,10 @@ def conclude(runs):
         reported="figures only",
         measured={f"runs, {kind}": sum(sort_of(r) == kind for r in runs) for kind in KINDS}
         | {"false alarms where nothing collapses": false.count(0)}
-        | {f"collapses, {arm}": sum(collapse(r) > 0 for r in runs if r["arm"] == arm) for arm in ARMS}
+        | {
+            f"collapses (1: yes), {arm}": [int(collapse(r) > 0) for r in runs if r["arm"] == arm]
+            for arm in ARMS
+        }
         | {"collapses that pictures show": sum(pictures(r) > 0 for r in collapsed)}
         | each,
         over=dict.fromkeys(each, "collapses"),
