@@ -17,8 +17,10 @@ from ganlib import catalogue, checkpoints
 from ganlib.models import registry
 
 NAMES = list(registry())
-# BigGAN with other blocks, which have tests of their own, and the slowest to trace: what it repeats is left to test-all
-PLAYED = [pytest.param(n, marks=pytest.mark.long) if n == "biggan-deep" else n for n in NAMES]
+# What test-all alone has: BigBiGAN plays with BigGAN's blocks, which have tests of their own, and the other two are
+# DCGAN with another loss, and with a trick that test_tricks.py has.
+REPEATED = ("biggan", "biggan-deep", "lsgan", "logan")
+PLAYED = [pytest.param(n, marks=pytest.mark.long) if n in REPEATED else n for n in NAMES]
 STEPS = 3
 # clipping behind the update, an unrolled one, a penalty through batch norm, dropout as noise; layers have tests of
 # their own there

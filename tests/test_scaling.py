@@ -14,7 +14,7 @@ MODELS = list(registry())
 # in test_stylegan2.py
 REPEATED = (
     "lapgan", "stacked-gan", "lsgan", "dragan", "sngan", "acgan", "projection-gan", "pggan", "stylegan2",
-    "biggan-deep", "sagan",
+    "biggan", "biggan-deep", "sagan", "logan",
 )  # fmt: skip
 # With the paper's optimiser too: momentum, RMSprop, Adam without momentum, Adam on a schedule. All under test-all.
 PAPER = ("vanilla-gan", "wgan", "wgan-gp", "cyclegan")

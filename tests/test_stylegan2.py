@@ -407,17 +407,15 @@ def test_r1_is_half_gamma_of_the_squared_slope(double):
     np.testing.assert_allclose(value(), row.every * 10.0 / 2 * slope**2 / 8, rtol=1e-7)
 
 
-@pytest.mark.parametrize("final", [None, 0.1])
-def test_gamma_stays_or_falls(final):
-    gan = StyleGAN2.from_config(
-        StyleGAN2.from_preset("smoke", final_gamma=final, gamma_images=16).get_config()
-    )
-    r1 = vars(gan.tricks[0])
-    falling = {"final_gamma": 0.1, "images": 16} if final else {}
-    assert r1 == {"gamma": 10.0, "every": 2, **falling}
+def test_gamma_stays_or_falls():
+    assert vars(StyleGAN2.from_preset("smoke").tricks[0]) == {"gamma": 10.0, "every": 2}
+    falling = StyleGAN2.from_preset("smoke", final_gamma=0.1, gamma_images=16)
+    gan = StyleGAN2.from_config(falling.get_config())
+    assert vars(gan.tricks[0]) == {"gamma": 10.0, "every": 2, "final_gamma": 0.1, "images": 16}
+    gan.compile(run_eagerly=True)
     data = tf.data.Dataset.from_tensor_slices(gan.example_batch(32)).batch(8)
     logs = gan.fit(data, steps_per_epoch=3, verbose=0).history
-    assert np.isfinite(logs["discriminator_annealed_r1" if final else "discriminator_r1"][-1])
+    assert np.isfinite(logs["discriminator_annealed_r1"][-1])
 
 
 def test_path_lengths_are_finite_differences(double):
