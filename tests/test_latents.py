@@ -296,7 +296,13 @@ def models_that_know_classes():
     return {name: cls for name, cls in with_classes.items() if name not in OF_SEVERAL_NETWORKS}
 
 
-@pytest.fixture(params=models_that_know_classes())
+# BigGAN-deep is told its classes as BigGAN is, and is by far the slowest here
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.long) if name == "biggan-deep" else name
+        for name in models_that_know_classes()
+    ]
+)
 def gan(request):
     """A model whose rows of classes differ, as after training."""
     gan = models_that_know_classes()[request.param].untrained("smoke", seed=0)

@@ -115,7 +115,7 @@ def test_spectral_normalisation_in_d_alone():
 
 def test_gamma_starts_at_zero_and_moves_at_once():
     gan = SAGAN.from_preset("smoke", learning_rate=1e-3, discriminator_learning_rate=2e-3)
-    gan.compile()
+    gan.compile(run_eagerly=True)
     gammas = [attentions(network)[0].gamma for network in gan.players().values()]
     assert [float(gamma) for gamma in gammas] == [0.0, 0.0]
     images = tf.random.stateless_uniform((8, 16, 16, 1), (0, 1), -1, 1)
