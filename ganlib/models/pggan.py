@@ -314,7 +314,7 @@ class PGGAN(Growth, GAN):
         "laptop": Preset(
             "64x64 colour, 64 to 16 channels, in minutes on two CPU cores",
             {"resolution": 64, "channels": 3, "latent_dim": 64, "channel_base": 512, "channel_max": 64,
-             "fade_images": 8_000, "stable_images": 8_000, "batch_size": 16, "learning_rate": 2e-3,
+             "fade_images": 4_000, "stable_images": 4_000, "batch_size": 16, "learning_rate": 4e-3,
              "group_size": 4, "ema_decay": 0.99},
         ),
         "colab": Preset(
