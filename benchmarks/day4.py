@@ -9,15 +9,15 @@ Protocol, written before the runs. Six systems, each the preset `laptop` with no
 the images, learn `faces` at 64x64 in colour and the embedded Fashion-MNIST at 32x32 in grey, seed 0. Two more changes,
 both on faces: DCGAN learns at a rate of 1e-3, since at its preset's 2e-4, which is for 32x32, D wins and G stays grey
 (tried with 40,000 images), and StyleGAN2's gamma is 5 (1, 5 and 20 were tried with its ten minutes; width and batch
-with 20,000 to 40,000 images). PGGAN's preset has phases of 4,000 images and a rate of 4e-3 since these were tried on
-faces with 15 to 17 CPU minutes (FID 815 after 32,000 images and 375 after 48,000, 382 after 51,000; 1,173 and 443 at
-2e-3, 977 after 32,000 at 8e-3; with phases of 8,000 at 2e-3 it stood at 389 after 76,000). What others were tried with
-was no gain, and they were left as they are: StyleGAN at half its width and batch 8 (FID 688 after 40,000 images, with
-an average of G that was too long: see its preset), SNGAN at half its width, a rate of 5e-4 and batch 32 (596 after
-60,000). Each has ten minutes of two cores alone. The machine is shared, so time is counted in images: `speed`
-measures, for every phase of every system, seconds until the first step is done (tracing) and the mean of the steps
-after it; ten minutes are the images that these give. Scores are taken at a quarter, a half and all of the time; DCGAN
-and SNGAN also where the others end (equal images), if that is before their own end. Scoring does not count.
+with 20,000 to 40,000 images). PGGAN's preset was chosen on faces, with 2,000 samples and at most 17 CPU minutes a
+trial (results/day4_trials.json): in phases of 4,000 images, rates of 2e-3, 4e-3 and 8e-3, beside the former preset's
+8,000 and 2e-3, whose ten minutes had stood still. What others were tried with was no gain, and they were left as they
+are: StyleGAN at half its width and batch 8 (FID 688 after 40,000 images, with an average of G that was too long: see
+its preset), SNGAN at half its width, a rate of 5e-4 and batch 32 (596 after 60,000). Each has ten minutes of two cores
+alone. The machine is shared, so time is counted in images: `speed` measures, for every phase of every system, seconds
+until the first step is done (tracing) and the mean of the steps after it; ten minutes are the images that these give.
+Scores are taken at a quarter, a half and all of the time; DCGAN and SNGAN also where the others end (equal images), if
+that is before their own end. Scoring does not count.
 
 Augmentation: StyleGAN2 and DCGAN on the first 500 faces (64x64), without, with DiffAugment (colour, translation,
 cutout) and with ADA (target 0.6), seed 0, each the same number of images: that of the system's ten minutes without.

@@ -17,8 +17,8 @@ from ganlib import catalogue, checkpoints
 from ganlib.models import registry
 
 NAMES = list(registry())
-# What test-all alone has: BigBiGAN plays with BigGAN's blocks, which have tests of their own, and the other two are
-# DCGAN with another loss, and with a trick that test_tricks.py has.
+# What test-all alone has: BigBiGAN plays with BigGAN's blocks, which have tests of their own, with classes too, and the
+# other two are DCGAN with another loss, and with a trick that test_tricks.py has.
 REPEATED = ("biggan", "biggan-deep", "lsgan", "logan")
 PLAYED = [pytest.param(n, marks=pytest.mark.long) if n in REPEATED else n for n in NAMES]
 STEPS = 3

@@ -10,8 +10,9 @@ from ganlib.errors import InputError
 from ganlib.models import registry
 
 MODELS = list(registry())
-# What others repeat (their games, norms, layers and phases are in these) is left to test-all; StyleGAN2 with classes is
-# in test_stylegan2.py
+# What others repeat (their games, norms, layers and phases are in these) is left to test-all. On two replicas too:
+# StyleGAN2 with classes in test_stylegan2.py, norms with classes in test_conditional_layers.py, LOGAN's trick in
+# test_tricks.py.
 REPEATED = (
     "lapgan", "stacked-gan", "lsgan", "dragan", "sngan", "acgan", "projection-gan", "pggan", "stylegan2",
     "biggan", "biggan-deep", "sagan", "logan",
