@@ -229,6 +229,7 @@ class Stood(Standing, GAN):
 
 def small(cls, tricks=()):
     """A conditional model with a batch norm, of few and quick layers."""
+    keras.utils.set_random_seed(0)
     z, image, y = keras.Input((4,)), keras.Input((2, 2, 1)), keras.Input((), dtype="int32")
     layers = keras.layers
     x = layers.Dense(8)(layers.Concatenate()([z, layers.Embedding(3, 2)(y)]))
@@ -273,15 +274,14 @@ def test_biggans_standing_statistics_go_along(tmp_path):
 
 @pytest.mark.parametrize("cls", [GAN, Stood])
 def test_latents_that_a_trick_moves_are_moved_by_label_too(cls, tmp_path):
-    gan = small(cls, [LatentOptimisation(damping=0.1)])
+    gan = small(cls, [LatentOptimisation(damping=1.0)])  # a small one makes much of rounding
     module = hub.load(hub.export(gan, tmp_path / "module", truncations=[]))
     labels = np.arange(6) % 3
     moved = gan.sample(6, labels, seed=0)
     network = gan._standing if cls is Stood else gan.ema_generator
     still = network([gan.sample_latents(6, seed=0), labels], training=False)
     assert np.abs(moved - still).max() > 1e-3
-    # a natural step divides by what may be small
-    np.testing.assert_allclose(module.sample(6, labels, seed=0), moved, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(module.sample(6, labels, seed=0), moved, rtol=0, atol=5e-6)
 
 
 # ------------------------------------------------------------------------------------ others' modules

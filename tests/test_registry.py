@@ -115,7 +115,9 @@ def test_the_same_seed_is_the_same_run_eagerly_too_and_another_is_another(name):
     eager.fit(data_for(eager), steps_per_epoch=STEPS, verbose=0)
     assert changed(start, weights_of(compiled)).count(True) > 3
     for a, b in zip(weights_of(compiled), weights_of(eager), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+        # an instance norm takes StyleGAN's first bias away: its gradient is rounding alone, which Adam enlarges
+        rounding = name == "stylegan" and np.abs(b).max() < 1e-4
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-4 if rounding else 1e-6)
     other = weights_of(registry()[name].from_preset("smoke", seed=4))
     first = next(i for i, value in enumerate(start) if value.size > 1 and np.std(value) > 0)
     assert not np.allclose(start[first], other[first], rtol=0.1)
